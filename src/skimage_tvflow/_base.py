@@ -1,0 +1,342 @@
+"""The contract of every TV flow estimator: fit, transform, solve, staged_transform."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, InvalidParameterError
+from sklearn.utils.metadata_routing import UNUSED
+
+from skimage_tvflow._arrays import ingest
+from skimage_tvflow._axes import ImageAxes
+from skimage_tvflow._result import Progress, TVFlowResult
+from skimage_tvflow._times import RequestedTimes, resolve_times
+from skimage_tvflow.core.march import Frame
+
+Callback = Callable[[Progress], bool | None]
+Poll = Callable[[float], None]
+
+# So many problems at a time and thread on a CPU: their state stays in the cache.
+_ITEMS_PER_THREAD = 4
+
+
+class _StoppedByCallback(Exception):
+    pass
+
+
+@dataclass(frozen=True)
+class Job:
+    """An image and the times asked for, checked and in the layout of the core."""
+
+    image: torch.Tensor
+    axes: ImageAxes
+    spacing: tuple[float, ...]
+    times: RequestedTimes
+    restore: Callable[[torch.Tensor], Any]
+
+    def frame(self, u: torch.Tensor) -> Any:
+        """From (*lead, N, C, *spatial) to the caller's kind of array, (*lead, *image.shape)."""
+        return self.restore(self.axes.from_core(u))
+
+
+class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Base class of the TV flow estimators.
+
+    A subclass stores its parameters, names their constraints, and gives the frames of a job.
+    """
+
+    # The image goes by the name it has; it is data, not metadata to be routed.
+    __metadata_request__fit: ClassVar = {"image": UNUSED}
+    __metadata_request__transform: ClassVar = {"image": UNUSED}
+    __metadata_request__fit_transform: ClassVar = {"image": UNUSED}
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        # Checked with better messages where they meet the image.
+        "t": "no_validation",
+        "spacing": "no_validation",
+        "channel_axis": "no_validation",
+        "batch_axis": "no_validation",
+        "device": "no_validation",
+        "coupled_channels": ["boolean"],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    @abstractmethod
+    def _march(
+        self, job: Job, items: slice, *, with_dual: bool, poll: Poll | None
+    ) -> Iterator[Frame]:
+        """The frames of ``job.image[items]`` at the increasing times of the job."""
+
+    def fit(self, image: Any, y: Any = None) -> Any:
+        """Check the parameters and the image; there is nothing to learn.
+
+        Parameters
+        ----------
+        image : array-like
+            An image as `transform` takes it.
+        y : ignored
+            There for the sake of pipelines.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the image is not what it must be.
+        """
+        if hasattr(self, "n_features_in_"):
+            del self.n_features_in_
+        job = self._job(image, None)
+        if _is_table(job.axes):
+            self.n_features_in_ = job.axes.shape[1]
+        return self
+
+    def transform(self, image: Any, t: Any = None) -> Any:
+        """The TV flow of an image at one or several times.
+
+        Parameters
+        ----------
+        image : array-like of shape (..., *spatial, ...)
+            Real and finite. All axes but `batch_axis` and `channel_axis` are spatial. NumPy arrays,
+            torch tensors and whatever speaks DLPack; float32 stays, float16 becomes float32,
+            everything else float64. Values are never rescaled.
+        t : float or sequence of T floats, optional
+            Times >= 0 in the unit of value x spacing, in any order; `self.t` by default.
+
+        Returns
+        -------
+        array of shape image.shape, or (T, *image.shape) for a sequence
+            Of the kind and on the device of the image.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, a time or the image is not what it must be.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Once, if the error asked for was not reached.
+        """
+        job = self._job(image, t)
+        result = self._solve(job, with_dual=False, callback=None)
+        return result.u[0] if job.times.scalar else result.u
+
+    def fit_transform(self, image: Any, y: Any = None, t: Any = None) -> Any:
+        """Fit to an image, then transform it.
+
+        Parameters
+        ----------
+        image : array-like
+            As for `transform`.
+        y : ignored
+            There for the sake of pipelines.
+        t : float or sequence of T floats, optional
+            As for `transform`.
+
+        Returns
+        -------
+        array of shape image.shape, or (T, *image.shape) for a sequence
+            The flow.
+        """
+        return self.fit(image, y).transform(image, t)
+
+    def solve(
+        self,
+        image: Any,
+        t: Any = None,
+        *,
+        return_dual: bool = False,
+        callback: Callback | None = None,
+    ) -> TVFlowResult:
+        """The TV flow of an image with what is known of its accuracy.
+
+        Parameters
+        ----------
+        image : array-like
+            As for `transform`.
+        t : float or sequence of T floats, optional
+            As for `transform`; a single number gives a result of one time.
+        return_dual : bool, optional
+            Also return the dual variable.
+        callback : callable, optional
+            ``callback(progress)`` is told the fraction done at least every 50 ms of work, in the
+            thread that called; returning True stops the solve, and the result then has the times
+            finished so far.
+
+        Returns
+        -------
+        TVFlowResult
+            Times, images, estimated errors.
+        """
+        return self._solve(self._job(image, t), with_dual=return_dual, callback=callback)
+
+    def staged_transform(self, image: Any, t: Any = None) -> Iterator[Any]:
+        """The flow at one requested time after the other, as soon as each is there.
+
+        Parameters
+        ----------
+        image : array-like
+            As for `transform`.
+        t : float or sequence of floats, optional
+            As for `transform`.
+
+        Yields
+        ------
+        array of shape image.shape
+            The flow at the distinct times asked for, in increasing order.
+        """
+        job = self._job(image, t)
+        return self._stages(job)
+
+    def _stages(self, job: Job) -> Iterator[Any]:
+        frame = None
+        for frame in self._march(job, slice(None), with_dual=False, poll=_patient(job.image)):
+            yield job.frame(frame.u)
+        if frame is not None:
+            self._warn(frame.error[None], frame.converged)
+
+    def _job(self, image: Any, t: Any) -> Job:
+        self._check_parameters()
+        times = resolve_times(self.t if t is None else t)
+        data = ingest(image, device=self.device)
+        axes = ImageAxes.resolve(
+            data.tensor.shape,
+            batch_axis=self.batch_axis,
+            channel_axis=self.channel_axis,
+            coupled_channels=self.coupled_channels,
+        )
+        expected = getattr(self, "n_features_in_", None)
+        if expected is not None and _is_table(axes) and axes.shape[1] != expected:
+            name = type(self).__name__
+            raise ValueError(
+                f"X has {axes.shape[1]} features, but {name} is expecting {expected} features as "
+                "input, the length of the signals it was fitted to. Fit again, or use a new "
+                f"{name}."
+            )
+        return Job(axes.to_core(data.tensor), axes, axes.spacing(self.spacing), times, data.restore)
+
+    def _check_parameters(self) -> None:
+        try:
+            self._validate_params()
+        except InvalidParameterError as error:
+            name = str(error).split("'")[1]
+            default = inspect.signature(type(self)).parameters[name].default
+            raise InvalidParameterError(
+                f"{error} For example, type {type(self).__name__}({name}={default!r})."
+            ) from None
+
+    def _solve(self, job: Job, *, with_dual: bool, callback: Callback | None) -> TVFlowResult:
+        times, n = job.times.increasing, job.image.shape[0]
+        u = job.image.new_empty((len(times), *job.image.shape))
+        dual = None
+        if with_dual:
+            n_channels, *sizes = job.image.shape[1:]
+            dual = u.new_empty((len(times), n, n_channels, len(sizes), *sizes))
+        error = np.empty((len(times), n))
+        n_iter, converged = np.empty(n, np.int64), np.empty(n, np.bool_)
+        finished = len(times)
+        size = self._items_at_a_time(job)
+        try:
+            for first in range(0, n, size):
+                items = slice(first, min(first + size, n))
+                poll = _patient(job.image)
+                if callback is not None:
+                    poll = _Reporter(callback, items, n, times[-1])
+                finished = 0 if items.stop < n else finished
+                frames = self._march(job, items, with_dual=with_dual, poll=poll)
+                for k, frame in enumerate(frames):
+                    u[k, items], error[k, items] = frame.u, frame.error
+                    n_iter[items], converged[items] = frame.n_iter, frame.converged
+                    if dual is not None and frame.dual is not None:
+                        dual[k, items] = frame.dual
+                    finished = k + 1 if items.stop == n else 0
+                    if poll is not None:
+                        poll(frame.time)
+        except _StoppedByCallback:
+            n_iter, converged = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+        self._warn(error[:finished], converged)
+        asked = [k for k in job.times.order if k < finished]
+        in_order = asked == list(range(len(times)))
+        return TVFlowResult(
+            times=np.array([times[k] for k in asked]),
+            u=job.frame(u if in_order else u[asked]),
+            dual=None if dual is None else job.restore(job.axes.dual_from_core(dual[asked])),
+            error_estimate=job.axes.combine(error[asked]),
+            n_iter=job.axes.total(n_iter),
+            converged=job.axes.every(converged),
+        )
+
+    def _items_at_a_time(self, job: Job) -> int:
+        if self.batch_size is not None:
+            return int(self.batch_size)
+        if job.image.device.type == "cpu":
+            return _ITEMS_PER_THREAD * torch.get_num_threads()
+        return max(1, job.image.shape[0])
+
+    def _warn(self, error: np.ndarray, converged: np.ndarray) -> None:
+        if not len(error) or converged.all():
+            return
+        failed = int(np.sum(~converged))
+        warnings.warn(
+            f"{failed} of {converged.size} images or channels did not reach the error asked for, "
+            f"tol={self.tol}: the worst estimate is {np.nanmax(error[:, ~converged]):.1e} in the "
+            f"values of the image. {self._advice()}",
+            ConvergenceWarning,
+            stacklevel=4,
+        )
+
+    def _advice(self) -> str:
+        return f"Pass a larger tol or max_num_iter (now {self.max_num_iter}), or a float64 image."
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = self.batch_axis == 0
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _is_table(axes: ImageAxes) -> bool:
+    return len(axes.shape) == 2 and axes.batch_axis == 0
+
+
+class _Reporter:
+    """Turns the times that the core reaches into a callback's progress."""
+
+    def __init__(self, callback: Callback, items: slice, n_items: int, last: float) -> None:
+        self._callback = callback
+        self._before = items.start / n_items
+        self._share = (items.stop - items.start) / n_items
+        self._last = last
+        self._most = 0.0
+
+    def __call__(self, time: float) -> None:
+        # An attempt that is repeated starts at an earlier time than the first one ended.
+        self._most = max(self._most, time)
+        part = self._most / self._last if self._last > 0 else 1.0
+        if self._callback(Progress(self._before + self._share * part, self._most)):
+            raise _StoppedByCallback
+
+
+def _patient(image: torch.Tensor) -> Poll | None:
+    # Compiled code does not see Ctrl-C; a thread that waits for it does.
+    return (lambda time: None) if image[:1].numel() > 2**18 else None

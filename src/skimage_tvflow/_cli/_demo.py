@@ -1,0 +1,96 @@
+"""`skimage-tvflow demo`: the scale space of scikit-image's camera image."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import typer
+
+from ._errors import CliError
+from ._flow import Clock
+from ._output import Array, refuse_unwritable, whole_file
+from ._report import print_table, progress_bar, spoken_warnings
+from ._tiff import TiffTags, write_tiff
+
+N_TIMES = 11  # with the image itself at t = 0 there are 12 frames: three rows of the contact sheet
+STACK, SHEET = "camera_scale_space.tif", "camera_scale_space.png"
+
+
+def run(output: Path) -> None:
+    """Compute the flow of the camera image up to extinction and write it into a folder.
+
+    Parameters
+    ----------
+    output : Path
+        The folder; made when missing. Results of an earlier run are replaced.
+    """
+    if importlib.util.find_spec("matplotlib") is None:
+        raise CliError(
+            "matplotlib, which draws the contact sheet, is missing. "
+            "Type: pip install 'skimage-tvflow[plot]'"
+        )
+    if output.exists() and not output.is_dir():
+        raise CliError(f"{output} is a file; a folder is needed. Type -o out")
+    refuse_unwritable(output, create=True)
+
+    import skimage
+
+    from skimage_tvflow import ChambolleTVFlow, geometric_times, total_variation
+
+    image = skimage.util.img_as_float32(skimage.data.camera())
+    solver = ChambolleTVFlow()
+    with spoken_warnings("camera"), progress_bar("camera") as show:
+        _warm_up(solver, image)
+        times = [0.0, *map(float, geometric_times(image, N_TIMES))]
+        clock = Clock(times, show)
+        u = np.asarray(solver.solve(image, times, callback=clock).u)
+        seconds = clock.stop()
+    output.mkdir(parents=True, exist_ok=True)
+    with whole_file(output / STACK, force=True) as partial:
+        write_tiff(partial, u, "YX", TiffTags(), times)
+    with whole_file(output / SHEET, force=True) as partial:
+        write_contact_sheet(partial, list(u), times)
+    variation = [total_variation(frame) for frame in u]
+    size = " x ".join(str(n) for n in image.shape)
+    title = f"total variation flow of skimage.data.camera(), {size} pixels in [0, 1]"
+    print_table(title, times, variation, seconds)
+    typer.echo(f"wrote {output / STACK} ({len(times)} frames) and {output / SHEET}")
+
+
+def _warm_up(solver: object, image: Array) -> None:
+    """Compile on a corner, once after an installation, so that the table shows the flow."""
+    start = time.perf_counter()
+    solver.transform(image[:16, :16], 0.01)  # type: ignore[attr-defined]
+    seconds = time.perf_counter() - start
+    if seconds > 1:
+        typer.echo(f"kernels compiled for this machine in {seconds:.1f} s, once and for all")
+
+
+def write_contact_sheet(path: Path, frames: Sequence[Array], times: Sequence[float]) -> None:
+    """Draw frames side by side, each with its time, all in the same range of grey.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG file to write.
+    frames : sequence of ndarray, each of shape (rows, columns)
+        Values in [0, 1].
+    times : sequence of float
+        One for each.
+    """
+    from matplotlib.figure import Figure
+
+    columns = 4
+    rows = -(-len(frames) // columns)
+    figure = Figure(figsize=(2.6 * columns, 2.8 * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, frame, t in zip(grid, frames, times, strict=False):
+        axes.imshow(frame, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+        axes.set_title(f"t = {t:.3g}", fontsize=11)
+    figure.savefig(path, dpi=110)

@@ -1,0 +1,26 @@
+"""What the command line says when something is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+
+class CliError(Exception):
+    """Bad input, which ends the command: what was given, what is needed, what to type."""
+
+
+def say(message: str) -> None:
+    """Write one line for a person to standard error; standard output is for results."""
+    typer.echo(message, err=True)
+
+
+@contextmanager
+def library_errors(about: str) -> Iterator[None]:
+    """Pass on what the library says about bad input, with the file or option it is about."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        raise CliError(f"{about}: {error}") from error

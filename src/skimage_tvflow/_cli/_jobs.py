@@ -1,0 +1,124 @@
+"""Which file goes where, with everything checked that can be checked before computing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ._errors import CliError
+from ._images import IMAGE_SUFFIXES
+from ._output import refuse_existing, refuse_unwritable
+
+ENDING = "_tvflow.tif"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input file and the output it becomes."""
+
+    source: Path
+    target: Path
+
+
+def plan_jobs(images: Sequence[Path], output: Path, *, force: bool) -> list[Job]:
+    """Pair inputs with outputs.
+
+    Parameters
+    ----------
+    images : sequence of Path
+        Files and folders.
+    output : Path
+        A file for one input file, otherwise a folder.
+    force : bool
+        Whether outputs may exist.
+
+    Returns
+    -------
+    list of Job
+        At least one; no output is named twice, none is an input, none exists unless `force`.
+    """
+    sources = [file for image in images for file in _files_of(image, output)]
+    into_folder = (
+        len(sources) > 1
+        or any(image.is_dir() for image in images)
+        or output.is_dir()
+        or str(output).endswith(os.sep)
+    )
+    if into_folder:
+        _refuse_file_for_folder(output, len(sources))
+        jobs = [Job(source, output / (source.stem + ENDING)) for source in sources]
+    else:
+        if not output.suffix:
+            raise CliError(
+                f"the output {output} has no extension, which says the format. "
+                f"Type -o {output}.tif, or -o {output}/ for a folder."
+            )
+        jobs = [Job(sources[0], output)]
+    refuse_unwritable(output if into_folder else output.parent, create=into_folder)
+    _refuse_clashes(jobs)
+    for job in jobs:
+        refuse_existing(job.target, force=force)
+    return jobs
+
+
+def _files_of(image: Path, output: Path) -> list[Path]:
+    """Return the file itself, or the images directly inside a folder."""
+    if not image.exists():
+        raise CliError(
+            f"there is no file or folder {image}; an existing image is needed. "
+            "Check the name, or type ls to see what is there."
+        )
+    if not image.is_dir():
+        return [image]
+    try:
+        entries = sorted(image.iterdir())
+    except OSError as error:
+        raise CliError(
+            f"the folder {image} cannot be read ({error.strerror or error}); the permission to "
+            "read it is needed. Type the names of the files, or another folder."
+        ) from error
+    # Results of an earlier run into the same folder are not its images.
+    own = output.exists() and output.samefile(image)
+    files = [
+        entry
+        for entry in entries
+        if entry.suffix.lower() in IMAGE_SUFFIXES
+        and entry.is_file()
+        and not entry.name.startswith(".")
+        and not (own and entry.name.endswith(ENDING))
+    ]
+    if not files:
+        raise CliError(
+            f"the folder {image} has no images ({', '.join(sorted(IMAGE_SUFFIXES))}) directly "
+            "inside; at least one is needed. Type the folder that has them, or the files' names."
+        )
+    return files
+
+
+def _refuse_file_for_folder(output: Path, n_images: int) -> None:
+    looks_like_file = output.is_file() or output.suffix.lower() in IMAGE_SUFFIXES
+    if looks_like_file and not output.is_dir():
+        raise CliError(
+            f"{n_images} image(s) of a folder or list cannot go into one file {output}; a folder "
+            f"is needed. Type -o {output.with_suffix('')}"
+        )
+
+
+def _refuse_clashes(jobs: Sequence[Job]) -> None:
+    taken: dict[str, Path] = {}
+    inputs = {os.path.realpath(job.source) for job in jobs}
+    for job in jobs:
+        where = os.path.realpath(job.target)
+        if where in inputs:
+            raise CliError(
+                f"the output {job.target} is an input; another name is needed, "
+                "as inputs are never overwritten. Type another one after -o."
+            )
+        if where in taken:
+            raise CliError(
+                f"{taken[where]} and {job.source} would both become {job.target}; every image "
+                "needs an output of its own. Run them one by one, into different folders."
+            )
+        taken[where] = job.source

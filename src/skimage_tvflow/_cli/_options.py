@@ -1,0 +1,91 @@
+"""The options of `flow`, checked as far as they can be without an image."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ._errors import CliError
+
+
+@dataclass(frozen=True)
+class FlowOptions:
+    """What the user set; whatever is left out is decided by the library.
+
+    Attributes
+    ----------
+    times : tuple of float
+        The times asked for, sorted and without repetitions; empty for those up to extinction.
+    solver : dict
+        Keywords of the solver.
+    shared : dict
+        Keywords that the solver shares with the functions about times, but for the channels.
+    channel_axis : int, "none" or None
+        None leaves the channels to the format of the file.
+    unit_range : bool
+        Divide integer images by their type's maximum.
+    """
+
+    times: tuple[float, ...] = ()
+    solver: Mapping[str, Any] = field(default_factory=dict)
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    channel_axis: int | str | None = None
+    unit_range: bool = False
+
+    @classmethod
+    def from_command_line(
+        cls,
+        *,
+        times: Sequence[float],
+        solver: Mapping[str, Any],
+        channel_axis: str | None,
+        spacing: str | None,
+        unit_range: bool,
+        coupled_channels: bool,
+        **shared: Any,
+    ) -> FlowOptions:
+        """Check and sort out the options as they were typed."""
+        for t in times:
+            if not (math.isfinite(t) and t >= 0):
+                raise CliError(f"t must be finite and >= 0, got {t}. Type, for example, -t 0.1")
+        shared = {**shared, "spacing": _parse_spacing(spacing)}
+        if coupled_channels:
+            shared["coupled_channels"] = True
+        return cls(
+            times=tuple(sorted(set(times))),
+            solver=_given(solver),
+            shared=_given(shared),
+            channel_axis=_parse_channel_axis(channel_axis),
+            unit_range=unit_range,
+        )
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _parse_channel_axis(text: str | None) -> int | str | None:
+    if text is None or text == "none":
+        return text
+    try:
+        return int(text)
+    except ValueError:
+        raise CliError(
+            f"--channel-axis must be a whole number or 'none', got {text!r}. "
+            "Type --channel-axis -1 for the last axis."
+        ) from None
+
+
+def _parse_spacing(text: str | None) -> float | tuple[float, ...] | None:
+    if text is None:
+        return None
+    try:
+        numbers = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        raise CliError(
+            f"--spacing must be numbers separated by commas, got {text!r}. "
+            "Type --spacing 0.5, or --spacing 2,0.5,0.5 for one per spatial axis."
+        ) from None
+    return numbers if len(numbers) > 1 else numbers[0]

@@ -1,0 +1,160 @@
+"""Outputs that appear whole or not at all, in formats that hold their values."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._errors import CliError
+from ._images import TIFF_SUFFIXES, Picture
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@contextmanager
+def whole_file(target: Path, *, force: bool) -> Iterator[Path]:
+    """Give a name beside the target to write to; move it into place only when all went well.
+
+    Parameters
+    ----------
+    target : Path
+        The file that shall appear.
+    force : bool
+        Overwrite a file that exists.
+
+    Yields
+    ------
+    Path
+        A hidden name in the same folder with the same extension.
+    """
+    target = Path(os.path.realpath(target))  # a link stays a link, its target is replaced
+    partial = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}.part{target.suffix}")
+    try:
+        yield partial
+        refuse_existing(target, force=force)  # somebody else may have been quicker
+        os.replace(partial, target)
+    except OSError as error:
+        raise CliError(
+            f"{target} cannot be written ({error.strerror or error}). A folder with room and the "
+            "permission to write is needed: pass another one with -o."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def refuse_existing(target: Path, *, force: bool) -> None:
+    """Raise if there is something at `target` that may not be overwritten."""
+    if target.is_dir():
+        raise CliError(
+            f"the output {target} is a folder; the name of a file is needed. "
+            "Type another name after -o."
+        )
+    if target.exists() and not force:
+        raise CliError(
+            f"the output {target} exists; nothing is overwritten unasked. "
+            "Type --force to overwrite it, or another name after -o."
+        )
+
+
+def refuse_unwritable(folder: Path, *, create: bool) -> None:
+    """Raise if a file cannot be made in `folder`.
+
+    Parameters
+    ----------
+    folder : Path
+        Where outputs are to go.
+    create : bool
+        Whether the folder may be missing, as it will be made.
+    """
+    if not folder.exists() and not create:
+        raise CliError(
+            f"the output's folder {folder} does not exist; an existing one is needed. "
+            f"Type first: mkdir -p '{folder}'"
+        )
+    while not folder.exists():
+        folder = folder.parent
+    try:
+        # Trying is the only answer that holds for permissions, read-only disks and network drives.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CliError(
+            f"nothing can be written in {folder} ({error.strerror or error}). A folder with the "
+            "permission to write is needed: pass another one with -o."
+        ) from error
+
+
+def refuse_format(target: Path, picture: Picture, channel_axis: int | None) -> None:
+    """Raise if the format of `target` cannot hold one frame of this picture's flow.
+
+    Parameters
+    ----------
+    target : Path
+        The output; TIFF holds everything.
+    picture : Picture
+        The input.
+    channel_axis : int or None
+        Its axis of channels.
+    """
+    suffix, array = target.suffix.lower(), picture.array
+    if suffix in TIFF_SUFFIXES:
+        return
+    advice = f"Type a name that ends in .tif: -o {target.with_suffix('.tif')}"
+    if array.dtype not in (np.uint8, np.uint16):
+        raise CliError(
+            f"the values of {picture.path} are {array.dtype}, and {suffix} files hold 8- or 16-bit "
+            f"integers: a format for 32-bit floating-point numbers is needed. {advice}"
+        )
+    colour = channel_axis is not None and channel_axis % array.ndim == 2
+    flat = array.ndim == 2 and channel_axis is None
+    if not (flat or (array.ndim == 3 and colour)) or not _survives(suffix, array):
+        raise CliError(
+            f"{suffix} files cannot hold {array.dtype} images of shape {array.shape} as they are. "
+            f"A format for any shape and type is needed. {advice}"
+        )
+
+
+def _survives(suffix: str, like: Array) -> bool:
+    """Tell whether a small image of this type and its channels can be written and read back."""
+    import imageio.v3 as imageio
+
+    shape = (16, 16, *like.shape[2:])
+    ramp = np.linspace(0, np.iinfo(like.dtype).max, 256).astype(like.dtype).reshape(16, 16)
+    sample = np.broadcast_to(ramp if like.ndim == 2 else ramp[..., None], shape).copy()
+    try:
+        encoded = imageio.imwrite("<bytes>", sample, extension=suffix)
+        decoded = np.asarray(imageio.imread(encoded, extension=suffix))
+    except Exception:  # every plugin has its own idea of what to raise
+        return False
+    if decoded.shape != sample.shape:
+        return False
+    # JPEG is lossy by design, so values need not come back exactly, only in their range.
+    return bool(np.abs(decoded.astype(float) - sample).max() <= 0.1 * np.iinfo(like.dtype).max)
+
+
+def write_integers(path: Path, frame: Array, dtype: np.dtype[Any], *, unit_range: bool) -> None:
+    """Write a frame in the integer type of its input, rounded and clipped.
+
+    Parameters
+    ----------
+    path : Path
+        The file to write.
+    frame : ndarray
+        The flow at one time.
+    dtype : dtype
+        The integer type of the input.
+    unit_range : bool
+        Whether the frame's values were divided by the type's maximum.
+    """
+    import imageio.v3 as imageio
+
+    largest = np.iinfo(dtype).max
+    values = np.asarray(frame, dtype=np.float64) * (largest if unit_range else 1)
+    imageio.imwrite(path, np.clip(np.rint(values), 0, largest).astype(dtype))

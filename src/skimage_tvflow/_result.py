@@ -1,0 +1,54 @@
+"""What a solve returns and what it tells on the way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TVFlowResult:
+    """The flow of an image at several times, and what is known of its accuracy.
+
+    Attributes
+    ----------
+    times : ndarray of shape (T,)
+        The times asked for, in the order asked; fewer if a callback stopped the solve.
+    u : array of shape (T, *image.shape)
+        The flow at these times, of the kind and on the device of the image.
+    dual : array of shape (T, n_spatial, *image.shape) or None
+        The mean, over the time since the next smaller time asked for, of the dual variable `phi`:
+        ``|phi| <= 1`` and ``u_k = u_{k-1} + (t_k - t_{k-1}) * div(phi_k)``.
+    error_estimate : ndarray of shape (T,), or (T, B) with a batch axis
+        Estimated root-mean-square error per pixel, in the values of the image. NaN where nothing
+        was computed that could estimate it (``tol=None`` with ``order=1``).
+    n_iter : ndarray of shape (), or (B,) with a batch axis
+        Iterations spent, summed over time steps, attempts and separate channels.
+    converged : ndarray of shape (), or (B,) with a batch axis
+        Whether every estimate is within the tolerance asked for.
+    """
+
+    times: np.ndarray
+    u: Any
+    dual: Any
+    error_estimate: np.ndarray
+    n_iter: np.ndarray
+    converged: np.ndarray
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a solve has come, as its callback is told.
+
+    Attributes
+    ----------
+    fraction : float
+        From 0 to 1, in proportion to the time of the flow; it never goes back.
+    time : float
+        The time of the flow that the items at work have reached.
+    """
+
+    fraction: float
+    time: float

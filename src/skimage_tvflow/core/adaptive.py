@@ -1,0 +1,81 @@
+"""Steps and iterations chosen so that the estimated error is the one asked for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from skimage_tvflow.core.plan import balanced_steps, even, groups
+from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.scheme import (
+    EXTRAPOLATED,
+    Poll,
+    Scheme,
+    Settings,
+    distance,
+    take,
+)
+
+# A finer attempt that leaves more than this of the error has met the limits of the arithmetic, if
+# it does so twice.
+_STAGNANT = 0.7
+
+
+class Adaptive(Scheme):
+    """Trajectories of N and 2N steps with k iterations each; both grow until the two agree.
+
+    The work N k of an interval is what a plan says times an ``effort``, kept per item and corrected
+    by every interval: an attempt that is not good enough is repeated with more.
+    """
+
+    def __init__(
+        self, problem: Problem, settings: Settings, with_dual: bool, poll: Poll | None
+    ) -> None:
+        super().__init__(problem, settings, 2, with_dual, poll)
+        self._effort = np.ones(len(self._unit))
+
+    def _fewest_steps(self, end: float) -> int:
+        return 2
+
+    def _plan(self, end: float, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Steps of the coarse trajectory up to ``end``, iterations in each."""
+        assert self._settings.tol is not None
+        root = np.sqrt(self._effort[items])
+        balanced = balanced_steps(
+            end * self._unit[items] / self._deviation[items], self._settings.tol
+        )
+        share = (end - self._now) / end
+        n_steps = np.maximum(np.ceil(balanced * root * share), 1)
+        # An interval shorter than a step needs fewer iterations.
+        shorter = np.minimum(balanced * root * share / n_steps, 1)
+        n_iter = even(balanced * root * shorter**0.75, self._settings.max_num_iter)
+        return n_steps.astype(np.int64), n_iter
+
+    def _reach(self, end: float, items: np.ndarray) -> None:
+        self._error[items] = np.inf
+        self._strikes = np.zeros(len(self._unit), np.int64)
+        pending = items
+        while pending.size:
+            again = [
+                self._attempt(pending[where], end, n_steps, n_iter)
+                for where, (n_steps, n_iter) in groups(*self._plan(end, pending))
+            ]
+            pending = np.concatenate(again)
+
+    def _attempt(self, items: np.ndarray, end: float, n_steps: int, n_iter: int) -> np.ndarray:
+        """Try to reach ``end``; accept what is good or cannot be bettered, return the rest."""
+        coarse, _ = self._run(0, items, end, n_steps, n_iter)
+        fine, dual = self._run(1, items, end, 2 * n_steps, n_iter)
+        factor = EXTRAPOLATED if self._settings.order == 2 else 1.0
+        error = factor * distance(coarse, fine)
+        ratio = error / (self._allowed(end) * self._deviation[items])
+        self._strikes[items] += error > _STAGNANT * self._error[items]
+        self._error[items] = error
+        self._converged[items] = good = ratio <= 1
+        final = good | (n_iter >= self._settings.max_num_iter) | (self._strikes[items] > 1)
+        done = np.flatnonzero(final)
+        if done.size:
+            self._accept(0, items[done], take(coarse, done), None)
+            self._accept(1, items[done], take(fine, done), None if dual is None else dual[done])
+        change = np.where(good, np.clip(2.5 * ratio, 0.4, 1), np.clip(ratio, 2, 8))
+        self._effort[items] = np.clip(self._effort[items] * change, 1e-3, None)
+        return items[~final]

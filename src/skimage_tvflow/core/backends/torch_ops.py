@@ -1,0 +1,95 @@
+"""The implicit Euler march in plain torch: any device, any number of axes, both algorithms."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skimage_tvflow.core.dual import Momentum, accelerated, projection
+from skimage_tvflow.core.operators import divergence, norm_bound
+
+_POLL_SECONDS = 0.04
+
+
+class TorchTrajectory:
+    """The state of implicit Euler trajectories on any torch device. See :class:`~.Trajectory`."""
+
+    def __init__(self, u: Tensor, spacing: Sequence[float], algorithm: str = "accelerated") -> None:
+        self._spacing = tuple(spacing)
+        self._algorithm = algorithm
+        self._bound = norm_bound(spacing, u.shape[2:])
+        self._f = u.clone()
+        shape = (*u.shape[:2], len(self._spacing), *u.shape[2:])
+        self._phi = u.new_zeros(shape)
+        self._previous = u.new_zeros(shape)
+        self._length = np.ones(u.shape[0])
+
+    def advance(
+        self,
+        items: np.ndarray,
+        n_steps: Sequence[int],
+        lengths: np.ndarray,
+        n_iter: int,
+        frames: Tensor | None = None,
+        poll: Callable[[float], None] | None = None,
+    ) -> None:
+        """See :meth:`.Trajectory.advance`."""
+        f, phi, previous = (self._take(x, items) for x in (self._f, self._phi, self._previous))
+        momentum = Momentum.planned(n_iter, self._bound)
+        clock = _Clock(poll, sum(n_steps) * n_iter)
+        length = self._length[items]
+        for m, count in enumerate(n_steps):
+            f = f * self._column(length / lengths[m])
+            length = lengths[m]
+            for _ in range(count):
+                for _ in range(n_iter):
+                    clock.tick()
+                    if self._algorithm == "projection":
+                        phi, previous = projection(f, phi, self._spacing), phi
+                    else:
+                        phi, previous = accelerated(f, phi, previous, momentum, self._spacing), phi
+                f = f + divergence(phi, self._spacing)
+            if frames is not None:
+                torch.mul(f, self._column(length), out=frames[:, m])
+        for state, value in ((self._f, f), (self._phi, phi), (self._previous, previous)):
+            state[items] = value
+        self._length[items] = length
+
+    def primal(self, items: np.ndarray) -> Tensor:
+        """See :meth:`.Trajectory.primal`."""
+        return self._take(self._f, items) * self._column(self._length[items])
+
+    def reset_primal(self, items: np.ndarray, u: Tensor) -> None:
+        """See :meth:`.Trajectory.reset_primal`."""
+        self._f[items] = u / self._column(self._length[items])
+
+    def dual(self, items: np.ndarray) -> Tensor:
+        """See :meth:`.Trajectory.dual`."""
+        return self._phi[items]
+
+    def _take(self, state: Tensor, items: np.ndarray) -> Tensor:
+        return state if len(items) == len(state) else state[items]
+
+    def _column(self, values: np.ndarray) -> Tensor:
+        column = torch.as_tensor(values, dtype=self._f.dtype, device=self._f.device)
+        return column.reshape(-1, *[1] * (self._f.ndim - 1))
+
+
+class _Clock:
+    """Calls ``poll`` from time to time with the fraction done."""
+
+    def __init__(self, poll: Callable[[float], None] | None, total: int) -> None:
+        self._poll = poll
+        self._total = total
+        self._done = 0
+        self._next = time.monotonic() + _POLL_SECONDS
+
+    def tick(self) -> None:
+        if self._poll is not None and time.monotonic() >= self._next:
+            self._poll(self._done / self._total)
+            self._next = time.monotonic() + _POLL_SECONDS
+        self._done += 1

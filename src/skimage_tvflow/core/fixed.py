@@ -1,0 +1,152 @@
+"""A given number of equal steps: with a given number of iterations, or with controlled solves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from torch import Tensor
+
+from skimage_tvflow.core.plan import even, groups, iterations_for, steps_in_interval
+from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.scheme import (
+    EXTRAPOLATED,
+    Outcome,
+    Poll,
+    Scheme,
+    Settings,
+    distance,
+    take,
+)
+
+# What |u_2k - u_k| says of the image with 2k iterations: the error falls with about k^-1.4.
+_TWICE_ITERATED = 0.6
+# Frames of a small image are marched together, or Python's share of the time would show.
+_CHUNK_BYTES = 4 * 2**20
+
+
+class Fixed(Scheme):
+    """``n_steps`` equal steps from 0 to the last time, those of the second trajectory bisected."""
+
+    def __init__(
+        self, problem: Problem, settings: Settings, with_dual: bool, poll: Poll | None
+    ) -> None:
+        super().__init__(problem, settings, settings.order, with_dual, poll)
+        assert settings.n_steps is not None
+        self._n_steps: int = settings.n_steps
+
+    def _steps_to(self, end: float) -> int:
+        return steps_in_interval(self._n_steps, end - self._now, self._last)
+
+    def _fewest_steps(self, end: float) -> int:
+        return self._steps_to(end) * len(self._trajectories)
+
+    def _note_extrapolation(self, items: np.ndarray, at: Sequence[Tensor]) -> None:
+        if len(at) == 2:
+            error = EXTRAPOLATED * distance(at[0], at[1])
+            self._error[items] = np.fmax(self._error[items], error)
+
+
+class Plain(Fixed):
+    """Exactly ``max_num_iter`` iterations in every step."""
+
+    def outcomes(self, times: Sequence[float]) -> Iterator[Outcome]:
+        """March through the increasing ``times``, several in one call where that is cheaper."""
+        self._last = times[-1]
+        steps = np.diff([0.0, *times]) / [self._steps_to(t) for t in times]
+        if self._with_dual or (steps.max() * self._unit > self._deviation / 8).any():
+            yield from super().outcomes(times)
+            return
+        frame = self._at[0]
+        size = max(1, _CHUNK_BYTES // (frame.numel() * frame.element_size()))
+        for first in range(0, len(times), size):
+            yield from self._chunk(times[first : first + size])
+
+    def _chunk(self, times: Sequence[float]) -> Iterator[Outcome]:
+        """Several intervals in one call of the backend."""
+        everyone = np.arange(len(self._unit))
+        lengths = np.diff([self._now, *times])
+        counts = np.array([steps_in_interval(self._n_steps, x, self._last) for x in lengths])
+        n, *shape = self._at[0].shape
+        frames = []
+        for which, trajectory in enumerate(self._trajectories):
+            n_steps = counts << which
+            out = self._at[0].new_empty((n, len(times), *shape))
+            trajectory.advance(
+                everyone,
+                n_steps.tolist(),
+                (lengths / n_steps)[:, None] * self._unit,
+                self._settings.max_num_iter,
+                out,
+                self._watch(times[-1]),
+            )
+            frames.append(out)
+        self._at = [out[:, -1] for out in frames]
+        for m, time in enumerate(times):
+            self._begin_interval()
+            self._error[:] = np.nan
+            at = [out[:, m] for out in frames]
+            self._note_extrapolation(everyone, at)
+            self._n_iter[:] = counts[m] * self._settings.max_num_iter * (2 ** len(frames) - 1)
+            yield Outcome(time, self._answer(at), self._error, self._n_iter, self._converged)
+            self._now = time
+
+    def _reach(self, end: float, items: np.ndarray) -> None:
+        count = self._steps_to(end)
+        self._error[items] = np.nan
+        for which in range(len(self._trajectories)):
+            u, dual = self._run(which, items, end, count << which, self._settings.max_num_iter)
+            self._accept(which, items, u, dual)
+        self._note_extrapolation(items, [take(u, items) for u in self._at])
+
+
+class Controlled(Fixed):
+    """Every interval is solved with k and 2k iterations per step, doubled until the two agree.
+
+    The second solve goes on from the dual variable of the first, so one trajectory serves both.
+    """
+
+    def __init__(
+        self, problem: Problem, settings: Settings, with_dual: bool, poll: Poll | None
+    ) -> None:
+        super().__init__(problem, settings, with_dual, poll)
+        self._effort = np.ones((settings.order, len(self._unit)))
+
+    def _reach(self, end: float, items: np.ndarray) -> None:
+        for which in range(len(self._trajectories)):
+            self._solve(which, items, end, self._steps_to(end) << which, self._allowed(end))
+        self._note_extrapolation(items, [take(u, items) for u in self._at])
+
+    def _solve(self, which: int, items: np.ndarray, end: float, count: int, allowed: float) -> None:
+        largest = self._settings.max_num_iter
+        deviation = self._deviation[items]
+        step = (end - self._now) / count * self._unit[items] / deviation
+        plan = iterations_for(step, allowed / _TWICE_ITERATED, self._settings.algorithm)
+        k = even(plan * self._effort[which, items], max(1, largest // 2))
+        before = take(self._at[which], items).clone()
+        for where, (n_iter,) in groups(k):
+            before[where], _ = self._run(which, items[where], end, count, n_iter)
+        error = np.zeros(len(items))
+        pending = np.arange(len(items))
+        while pending.size:
+            k[pending] = np.minimum(2 * k[pending], largest)
+            unsolved = []
+            for where, (n_iter,) in groups(k[pending]):
+                chosen = pending[where]
+                u, dual = self._run(which, items[chosen], end, count, n_iter)
+                error[chosen] = _TWICE_ITERATED * distance(u, take(before, chosen))
+                before[chosen] = u
+                final = (error[chosen] <= allowed * deviation[chosen]) | (n_iter == largest)
+                done = np.flatnonzero(final)
+                dual = None if dual is None else dual[done]
+                self._accept(which, items[chosen[done]], u[done], dual)
+                unsolved.append(chosen[~final])
+            pending = np.concatenate(unsolved)
+        self._converged[items] &= error <= allowed * deviation
+        self._error[items] = np.fmax(self._error[items], error)
+        self._effort[which, items] = _next_effort(k / 2 / plan, error / (allowed * deviation))
+
+
+def _next_effort(effort: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """What the next interval begins with, ``ratio`` being this one's error over the allowed."""
+    return np.clip(effort * np.clip((2 * ratio) ** 0.7, 0.5, 1), 1 / 64, 64)

@@ -1,0 +1,84 @@
+"""The driver: from an image and times to frames, in the image's own values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from skimage_tvflow.core.adaptive import Adaptive
+from skimage_tvflow.core.fixed import Controlled, Plain
+from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.scheme import Scheme, Settings
+
+
+@dataclass(frozen=True)
+class Frame:
+    """The flow of all items at one time.
+
+    Attributes
+    ----------
+    time : float
+    u : Tensor of shape (N, C, *spatial)
+    error : array of shape (N,), the estimated RMS error; NaN where nothing estimates it
+    n_iter : array of shape (N,), iterations of the dual solve up to now
+    converged : array of shape (N,), bool
+    dual : Tensor of shape (N, C, n_spatial, *spatial) or None: the mean of phi since the last frame
+    """
+
+    time: float
+    u: Tensor
+    error: np.ndarray
+    n_iter: np.ndarray
+    converged: np.ndarray
+    dual: Tensor | None
+
+
+def march(
+    image: Tensor,
+    times: Sequence[float],
+    spacing: Sequence[float],
+    settings: Settings,
+    *,
+    with_dual: bool = False,
+    poll: Callable[[float], None] | None = None,
+) -> Iterator[Frame]:
+    """The TV flow of every item of ``image`` at the increasing ``times``, one frame at a time.
+
+    Parameters
+    ----------
+    image : Tensor of shape (N, C, *spatial)
+    times : increasing, all >= 0
+    spacing : one per spatial axis
+    settings : Settings
+    with_dual : also give the dual variable
+    poll : called every 40 ms of work with the time reached; what it raises ends the march
+    """
+    n, channels, *sizes = image.shape
+    n_iter, converged = np.zeros(n, np.int64), np.ones(n, np.bool_)
+    moving = [time for time in times if time > 0]
+    if len(moving) < len(times):
+        dual = image.new_zeros((n, channels, len(sizes), *sizes)) if with_dual else None
+        yield Frame(0.0, image.clone(), np.zeros(n), n_iter, converged, dual)
+    if not moving:
+        return
+    problem = Problem.of(image, spacing)
+    scale, flat = problem.scale.cpu().numpy(), problem.deviation.cpu().numpy() == 0
+    for outcome in _scheme(problem, settings, with_dual, poll).outcomes(moving):
+        n_iter, converged = n_iter + outcome.n_iter, converged & outcome.converged
+        u = problem.restore(outcome.u)
+        if flat.any():
+            u[flat] = image[flat]
+        yield Frame(outcome.time, u, outcome.error * scale, n_iter, converged, outcome.dual)
+
+
+def _scheme(
+    problem: Problem,
+    settings: Settings,
+    with_dual: bool,
+    poll: Callable[[float], None] | None,
+) -> Scheme:
+    kind = Adaptive if settings.n_steps is None else Plain if settings.tol is None else Controlled
+    return kind(problem, settings, with_dual, poll)

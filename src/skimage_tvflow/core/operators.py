@@ -1,0 +1,100 @@
+r"""Discrete gradient, its negative adjoint, and the total variation.
+
+For an image :math:`u` on a grid with spacing :math:`h_i`,
+
+.. math::
+
+    (D_i u)(x) = (u(x + e_i) - u(x)) / h_i \quad (0 \text{ in the last entry along } i), \qquad
+    \mathrm{div} = -D^T, \qquad J(u) = \sum_x |Du(x)|_2,
+
+with the norm over the spatial axes and the channels. This is the discretisation of Chambolle,
+"An algorithm for total variation minimization and applications", JMIV 20 (2004), eq. (2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+_FIRST_SPATIAL = 2
+
+
+def gradient(u: Tensor, spacing: Sequence[float]) -> Tensor:
+    """Forward differences of ``u``, zero in the last entry along each axis.
+
+    Parameters
+    ----------
+    u : Tensor of shape (N, C, *spatial)
+    spacing : one grid spacing per spatial axis
+
+    Returns
+    -------
+    Tensor of shape (N, C, n_spatial, *spatial)
+    """
+    out = u.new_zeros((*u.shape[:2], len(spacing), *u.shape[2:]))
+    for axis, h in enumerate(spacing):
+        n = u.shape[_FIRST_SPATIAL + axis] - 1
+        inner = out.select(2, axis).narrow(_FIRST_SPATIAL + axis, 0, n)
+        torch.sub(
+            u.narrow(_FIRST_SPATIAL + axis, 1, n), u.narrow(_FIRST_SPATIAL + axis, 0, n), out=inner
+        )
+        if h != 1:
+            inner.div_(h)
+    return out
+
+
+def divergence(phi: Tensor, spacing: Sequence[float]) -> Tensor:
+    """Minus the adjoint of :func:`gradient`: backward differences of ``phi``.
+
+    The last entry of ``phi`` along each axis is the flux out of the image; it is taken as zero.
+
+    Parameters
+    ----------
+    phi : Tensor of shape (N, C, n_spatial, *spatial)
+    spacing : one grid spacing per spatial axis
+
+    Returns
+    -------
+    Tensor of shape (N, C, *spatial)
+    """
+    out = phi.new_zeros((*phi.shape[:2], *phi.shape[3:]))
+    for axis, h in enumerate(spacing):
+        n = out.shape[_FIRST_SPATIAL + axis] - 1
+        flux = phi.select(2, axis).narrow(_FIRST_SPATIAL + axis, 0, n)
+        out.narrow(_FIRST_SPATIAL + axis, 0, n).add_(flux, alpha=1 / h)
+        out.narrow(_FIRST_SPATIAL + axis, 1, n).sub_(flux, alpha=1 / h)
+    return out
+
+
+def magnitude(phi: Tensor) -> Tensor:
+    """Euclidean length over channels and axes: (N, C, n_spatial, *spatial) to (N, *spatial)."""
+    return torch.linalg.vector_norm(phi, dim=(1, 2))
+
+
+def total_variation(u: Tensor, spacing: Sequence[float]) -> Tensor:
+    """The isotropic total variation J(u) of every item, summed in float64; shape (N,)."""
+    lengths = magnitude(gradient(u, spacing))
+    return lengths.flatten(1).sum(1, dtype=_accumulator(u))
+
+
+def inner(u: Tensor, v: Tensor) -> Tensor:
+    """The inner product of every item with its partner, summed in float64; shape (N,)."""
+    return (u * v).flatten(1).sum(1, dtype=_accumulator(u))
+
+
+def rms(u: Tensor) -> Tensor:
+    """Root mean square of every item, summed in float64; shape (N,)."""
+    return (inner(u, u) / u[0].numel()).sqrt()
+
+
+def norm_bound(spacing: Sequence[float], sizes: Sequence[int]) -> float:
+    """The bound ``L = 4 sum_i 1 / h_i^2`` of the squared norm of D; one-pixel axes have no part."""
+    differing = [h for h, n in zip(spacing, sizes, strict=True) if n > 1]
+    return 4 * sum(1 / h**2 for h in differing or spacing[-1:])
+
+
+def _accumulator(u: Tensor) -> torch.dtype:
+    # Apple's GPUs have no float64.
+    return torch.float32 if u.device.type == "mps" else torch.float64

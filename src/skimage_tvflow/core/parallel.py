@@ -1,0 +1,56 @@
+"""Independent pieces of work on a few threads, watched while they run."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+
+_POLL_SECONDS = 0.04
+
+
+@functools.cache
+def _pool(n_threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="skimage_tvflow")
+
+
+# The threads of a pool do not survive a fork; the child makes its own.
+os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def run_all(
+    tasks: Sequence[Callable[[], None]],
+    n_threads: int,
+    poll: Callable[[], None] | None = None,
+    cancel: Callable[[], None] | None = None,
+) -> None:
+    """Run ``tasks``, at most ``n_threads`` at a time, and wait for all of them.
+
+    Parameters
+    ----------
+    tasks : functions without arguments that release the GIL
+    n_threads : int
+    poll : called in this thread every 40 ms; it may raise
+    cancel : asks the running tasks to come to an end, called when ``poll`` or a task raises
+    """
+    if poll is None and (n_threads == 1 or len(tasks) == 1):
+        for task in tasks:
+            task()
+        return
+    futures = [_pool(n_threads).submit(task) for task in tasks]
+    try:
+        while True:
+            timeout = None if poll is None else _POLL_SECONDS
+            finished, running = wait(futures, timeout, return_when=FIRST_EXCEPTION)
+            for future in finished:
+                future.result()
+            if not running:
+                return
+            if poll is not None:
+                poll()
+    except BaseException:
+        if cancel is not None:
+            cancel()
+        wait(futures)
+        raise

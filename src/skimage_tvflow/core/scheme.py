@@ -1,0 +1,197 @@
+r"""What every way through the requested times shares.
+
+With order 1 the answer is a trajectory of N implicit Euler steps, with order 2 the Richardson
+extrapolation :math:`2 u_{2N} - u_N` of two trajectories, every step bisected. Items are judged,
+refined and stopped one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skimage_tvflow.core import backends
+from skimage_tvflow.core.extinction import flux
+from skimage_tvflow.core.operators import magnitude, rms
+from skimage_tvflow.core.problem import Problem
+
+# What |u_2N - u_N| says of the extrapolated image: on photographs, with time and iteration errors
+# in balance, the truth is a half to two times that.
+EXTRAPOLATED = 0.6
+
+Poll = Callable[[float], None]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the caller may choose.
+
+    ``n_steps=None`` lets the march choose its steps; ``tol=None`` takes exactly ``max_num_iter``
+    iterations in every step.
+    """
+
+    n_steps: int | None
+    order: int
+    tol: float | None
+    max_num_iter: int
+    algorithm: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All items at one time, in the units of the problem.
+
+    Attributes
+    ----------
+    time : float
+    u : Tensor of shape (N, C, *spatial)
+    error : array of shape (N,), the estimated RMS error; NaN where nothing estimates it
+    n_iter : array of shape (N,), iterations spent since the last outcome
+    converged : array of shape (N,), bool
+    dual : Tensor of shape (N, C, n_spatial, *spatial) or None: the mean of phi since the last one
+    """
+
+    time: float
+    u: Tensor
+    error: np.ndarray
+    n_iter: np.ndarray
+    converged: np.ndarray
+    dual: Tensor | None = None
+
+
+class Scheme:
+    """Trajectories from one accepted time to the next; subclasses say how to reach it."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: Settings,
+        n_trajectories: int,
+        with_dual: bool,
+        poll: Poll | None,
+    ) -> None:
+        self._settings = settings
+        self._spacing = problem.spacing
+        self._unit = problem.unit.cpu().numpy()
+        self._deviation = problem.deviation.cpu().numpy()
+        self._trajectories = [
+            backends.start(problem.u, problem.spacing, settings.algorithm)
+            for _ in range(n_trajectories)
+        ]
+        # The image of every trajectory at the last accepted time: where an attempt starts.
+        self._at = [problem.u] * n_trajectories
+        self._with_dual = with_dual
+        self._poll = poll
+        self._now = self._last = 0.0
+
+    def outcomes(self, times: Sequence[float]) -> Iterator[Outcome]:
+        """March through the increasing ``times``, all > 0."""
+        self._last = times[-1]
+        for end in times:
+            self._begin_interval()
+            alive = self._extinguish(end)
+            if alive.size:
+                self._reach(end, alive)
+            yield Outcome(
+                end, self._answer(self._at), self._error, self._n_iter, self._converged, self._dual
+            )
+            self._now = end
+
+    def _reach(self, end: float, items: np.ndarray) -> None:
+        """Bring ``items`` of every trajectory to ``end``; note error, iterations, convergence."""
+        raise NotImplementedError
+
+    def _begin_interval(self) -> None:
+        n, channels, *sizes = self._at[0].shape
+        self._error, self._converged = np.zeros(n), np.ones(n, np.bool_)
+        self._n_iter = np.zeros(n, np.int64)
+        self._dual: Tensor | None = None
+        if self._with_dual:
+            self._dual = self._at[0].new_zeros((n, channels, len(sizes), *sizes))
+
+    def _answer(self, at: Sequence[Tensor]) -> Tensor:
+        return at[-1] if self._settings.order == 1 else torch.lerp(at[0], at[1], 2.0)
+
+    def _extinguish(self, end: float) -> np.ndarray:
+        """Put those items to their mean that a single step brings there; return the others."""
+        everyone = np.arange(len(self._unit))
+        whole = (end - self._now) * self._unit
+        step = whole / self._fewest_steps(end)
+        # Nothing is extinct that early, and the look costs some passes over the image.
+        if (step < self._deviation / 8).all():
+            return everyone
+        if (step < rms(self._at[-1]).cpu().numpy()).all():
+            return everyone
+        dead = np.ones(len(step), np.bool_)
+        for at in self._at:
+            psi = flux(at, self._spacing)
+            dead &= magnitude(psi).flatten(1).amax(1).cpu().numpy() <= step
+        items = np.flatnonzero(dead)
+        for which, at in enumerate(self._at):
+            dual = psi[items].div(column(-whole[items], psi)) if self._with_dual else None
+            self._accept(which, items, torch.zeros_like(at[items]), dual)
+        return np.flatnonzero(~dead)
+
+    def _fewest_steps(self, end: float) -> int:
+        """The least number of steps in which a trajectory may go from now to ``end``."""
+        raise NotImplementedError
+
+    def _run(
+        self, which: int, items: np.ndarray, end: float, n_steps: int, n_iter: int
+    ) -> tuple[Tensor, Tensor | None]:
+        """Run ``items`` of one trajectory from the last accepted time to ``end``: u, mean phi."""
+        trajectory, length = self._trajectories[which], end - self._now
+        trajectory.reset_primal(items, take(self._at[which], items))
+        step = (length / n_steps * self._unit[items])[None]
+        self._n_iter[items] += n_steps * n_iter
+        watch = self._watch(end)
+        if not self._with_dual or which < len(self._trajectories) - 1:
+            trajectory.advance(items, [n_steps], step, n_iter, poll=watch)
+            return trajectory.primal(items), None
+        mean: Tensor | None = None
+        for _ in range(n_steps):
+            trajectory.advance(items, [1], step, n_iter, poll=watch)
+            dual = trajectory.dual(items) / n_steps
+            mean = dual if mean is None else mean.add_(dual)
+        return trajectory.primal(items), mean
+
+    def _watch(self, end: float) -> Poll | None:
+        poll, now = self._poll, self._now
+        return None if poll is None else lambda part: poll(now + part * (end - now))
+
+    def _allowed(self, end: float) -> float:
+        """The error allowed at ``end``, in deviations of the image.
+
+        It grows with time, slowly: the first moments, in which the smallest structures vanish, are
+        granted the most, and every later interval still something of its own.
+        """
+        assert self._settings.tol is not None
+        return self._settings.tol * float((end / self._last) ** 0.25)
+
+    def _accept(self, which: int, items: np.ndarray, u: Tensor, dual: Tensor | None) -> None:
+        if len(items) == len(self._unit):
+            self._at[which] = u
+        elif len(items):
+            self._at[which] = self._at[which].index_put((torch.as_tensor(items),), u)
+        if self._dual is not None and dual is not None:
+            self._dual[items] = dual
+
+
+def take(u: Tensor, items: np.ndarray) -> Tensor:
+    """``u[items]``, without a copy where that is everything."""
+    return u if len(items) == len(u) else u[items]
+
+
+def distance(u: Tensor, v: Tensor) -> np.ndarray:
+    """RMS distance of every item from its partner, shape (N,)."""
+    return rms(u - v).cpu().numpy()
+
+
+def column(values: np.ndarray, like: Tensor) -> Tensor:
+    """One value per item, ready to multiply a tensor whose first axis is the items."""
+    factors = torch.as_tensor(values, dtype=like.dtype, device=like.device)
+    return factors.reshape(-1, *[1] * (like.ndim - 1))
