@@ -9,8 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skimage_tvflow import _arrays
-from skimage_tvflow._arrays import ingest, resolve_device
+from skimage_tvflow._arrays import ingest
 
 CPU = torch.device("cpu")
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -369,73 +368,3 @@ class TestRefused:
     def test_name(self):
         with pytest.raises(ValueError, match=r"^u contains NaN"):
             ingest([np.nan], name="u")
-
-
-class TestDevice:
-    @pytest.fixture
-    def machine(self, monkeypatch):
-        """Pretend to be a machine with the devices named."""
-
-        def pretend(*devices):
-            listed = [torch.device(d) for d in devices]
-            monkeypatch.setattr(_arrays, "_available_devices", lambda: listed)
-
-        return pretend
-
-    @staticmethod
-    def chosen(device, home="cpu", dtype=torch.float32):
-        return str(resolve_device(device, home=torch.device(home), dtype=dtype))
-
-    def test_this_machine(self):
-        assert resolve_device(None, home=CPU, dtype=torch.float64) == CPU
-        assert resolve_device("cpu", home=CPU, dtype=torch.float64) == CPU
-        assert resolve_device(CPU, home=CPU, dtype=torch.float32) == CPU
-        assert resolve_device("auto", home=CPU, dtype=torch.float64).type in ("cuda", "cpu")
-        assert ingest(ramp(), device="cpu").tensor.device == CPU
-
-    def test_auto_takes_the_best_that_has_the_dtype(self, machine):
-        machine("cuda:0", "cuda:1", "cpu")
-        assert self.chosen("auto") == "cuda:0"
-        assert self.chosen("auto", home="cuda:1") == "cuda:1"
-        machine("mps", "cpu")
-        assert self.chosen("auto") == "mps"
-        assert self.chosen("auto", dtype=torch.float64) == "cpu"
-        machine("cpu")
-        assert self.chosen("auto") == "cpu"
-
-    def test_by_name(self, machine):
-        machine("cuda:0", "cuda:1", "cpu")
-        assert self.chosen("cuda") == "cuda:0"
-        assert self.chosen("cuda", home="cuda:1") == "cuda:1"
-        assert self.chosen("cuda:1") == "cuda:1"
-        assert self.chosen(torch.device("cuda", 0), home="cuda:1") == "cuda:0"
-        assert self.chosen("cpu", home="cuda:1") == "cpu"
-        assert self.chosen("cpu:0") == "cpu"
-        assert self.chosen(None, home="cuda:1") == "cuda:1"
-
-    @pytest.mark.parametrize("device", ["gpu", "", "cuda:x"])
-    def test_unknown(self, machine, device):
-        machine("cuda:0", "cpu")
-        message = f"device='{device}' is not a device.*Needed.*Pass device='cpu' or 'cuda:0' or 'a"
-        with pytest.raises(ValueError, match=message):
-            resolve_device(device, home=CPU, dtype=torch.float32)
-
-    @pytest.mark.parametrize("device", ["cuda:7", "mps", torch.device("xpu")])
-    def test_not_available(self, machine, device):
-        machine("cuda:0", "cpu")
-        message = (
-            rf"device='{device}' is not available here\. Needed.*Pass device='cpu' or 'cuda:0'"
-        )
-        with pytest.raises(ValueError, match=message):
-            resolve_device(device, home=CPU, dtype=torch.float32)
-
-    def test_without_the_dtype(self, machine):
-        machine("mps", "cpu")
-        with pytest.raises(ValueError, match=r"'mps' has no float64.*Pass device='cpu'.*float32"):
-            resolve_device("mps", home=CPU, dtype=torch.float64)
-        assert self.chosen("mps") == "mps"
-
-    @pytest.mark.parametrize("device", [0, 1.5, ["cpu"], True])
-    def test_wrong_type(self, device):
-        with pytest.raises(TypeError, match=r"must be a string, a torch.device or None.*'cpu'"):
-            ingest(ramp(), device=device)

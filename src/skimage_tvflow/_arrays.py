@@ -1,4 +1,4 @@
-"""Arrays of any kind in and out: NumPy, torch and DLPack, the dtype policy and the device."""
+"""Arrays of any kind in and out: NumPy, torch and DLPack, and the dtype policy."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import numpy as np
 import torch
 from torch.utils.dlpack import from_dlpack
 
-__all__ = ["Ingested", "ingest", "resolve_device"]
+from skimage_tvflow._devices import lacks, resolve_device
+
+__all__ = ["Ingested", "ingest"]
 
 _Device = str | torch.device | None
 _Restore = Callable[[torch.Tensor, torch.device], Any]  # (result, home of the image) -> array
@@ -99,83 +101,6 @@ def ingest(
     return _ingest_numpy(image, _to_numpy, device, name)
 
 
-def resolve_device(
-    device: str | torch.device | None, *, home: torch.device, dtype: torch.dtype
-) -> torch.device:
-    """
-    Choose the device where the work is done.
-
-    Parameters
-    ----------
-    device : str, torch.device or None
-        None for where the data is, ``"auto"`` for the best device that has the dtype (CUDA before
-        MPS before CPU), or a device by name.
-    home : torch.device
-        Where the data is.
-    dtype : torch.dtype
-        The dtype of the work.
-
-    Returns
-    -------
-    torch.device
-        The device; ``home`` itself when the name asked for says no more than ``home.type``.
-
-    Raises
-    ------
-    TypeError
-        If `device` is neither a string nor a torch.device.
-    ValueError
-        If it is unknown, not available here, or lacks the dtype.
-    """
-    if device is None:
-        return home
-    if not isinstance(device, str | torch.device):
-        raise TypeError(
-            f"device must be a string, a torch.device or None, got {device!r}. {_choices()}"
-        )
-    available = _available_devices()
-    if device == "auto":
-        # data that already lives on the best kind of device is not moved to its neighbour
-        best = next(d for d in available if not _lacks(d, dtype))
-        return home if home.type == best.type else best
-    try:
-        wanted = torch.device(device)
-    except RuntimeError:
-        raise ValueError(
-            f"device={device!r} is not a device that torch knows. {_choices()}"
-        ) from None
-    any_index = wanted.index is None or wanted.type == "cpu"
-    for chosen in (home, *available):
-        if chosen == wanted or (any_index and chosen.type == wanted.type):
-            break
-    else:
-        raise ValueError(f"device={str(device)!r} is not available here. {_choices()}")
-    if _lacks(chosen, dtype):
-        raise ValueError(
-            f"device={str(device)!r} has no float64, in which integers and float64 are computed. "
-            "Pass device='cpu', or the image in float32, e.g. image.astype('float32')."
-        )
-    return chosen
-
-
-def _available_devices() -> list[torch.device]:
-    """List the devices of this machine, the best first."""
-    devices = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
-    if torch.backends.mps.is_available():
-        devices.append(torch.device("mps"))
-    return [*devices, _CPU]
-
-
-def _choices() -> str:
-    names = [repr(str(d)) for d in reversed(_available_devices())]
-    return f"Needed is a device that this machine has. Pass device={' or '.join(names)} or 'auto'."
-
-
-def _lacks(device: torch.device, dtype: torch.dtype) -> bool:
-    # Apple's GPUs have no double precision
-    return dtype == torch.float64 and device.type == "mps"
-
-
 def _refuse_sparse_and_masked(image: Any, name: str) -> None:
     # only a program that has imported scipy.sparse can hold one of its matrices
     scipy_sparse = sys.modules.get("scipy.sparse")
@@ -211,7 +136,7 @@ def _ingest_tensor(
         raise ValueError(_complex_message(name, tensor.dtype))
     home = tensor.device
     narrow = tensor.is_floating_point() and tensor.dtype != torch.float64
-    dtype = torch.float32 if narrow or _lacks(home, torch.float64) else torch.float64
+    dtype = torch.float32 if narrow or lacks(home, torch.float64) else torch.float64
     target = resolve_device(device, home=home, dtype=dtype)
     # first to the device, then to the dtype: the device of the data may lack it
     result = tensor.detach().to(target, copy=copy).to(dtype).contiguous()

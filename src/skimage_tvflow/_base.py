@@ -46,7 +46,19 @@ class Job:
     restore: Callable[[torch.Tensor], Any]
 
     def frame(self, u: torch.Tensor) -> Any:
-        """From (*lead, N, C, *spatial) to the caller's kind of array, (*lead, *image.shape)."""
+        """
+        From the core's layout to the caller's kind of array.
+
+        Parameters
+        ----------
+        u : Tensor of shape (*lead, N, C, *spatial)
+            Images of the core.
+
+        Returns
+        -------
+        array of shape (*lead, *image.shape)
+            The same for the caller.
+        """
         return self.restore(self.axes.from_core(u))
 
 
@@ -90,16 +102,16 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
 
         Returns
         -------
-        self : object
-            The estimator.
+        BaseTVFlow
+            The estimator itself.
 
         Raises
         ------
         ValueError, TypeError
             If a parameter or the image is not what it must be.
         """
-        if hasattr(self, "n_features_in_"):
-            del self.n_features_in_
+        # What an earlier fit saw does not bind this one.
+        self.__dict__.pop("n_features_in_", None)
         job = self._job(image, None)
         if _is_table(job.axes):
             self.n_features_in_ = job.axes.shape[1]
@@ -195,10 +207,10 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         t : float or sequence of floats, optional
             As for `transform`.
 
-        Yields
-        ------
-        array of shape image.shape
-            The flow at the distinct times asked for, in increasing order.
+        Returns
+        -------
+        iterator
+            Of arrays like the image: the flow at the distinct times asked for, in increasing order.
         """
         job = self._job(image, t)
         return self._stages(job)

@@ -76,7 +76,7 @@ def total_variation(
     ----------
     image : array-like
         Real and finite.
-    spacing, channel_axis, batch_axis, coupled_channels, device
+    spacing, channel_axis, batch_axis, coupled_channels, device : optional
         As for `ChambolleTVFlow`.
 
     Returns
@@ -120,7 +120,7 @@ def extinction_time(
         Real and finite.
     rtol : float, optional
         Wanted relative accuracy.
-    spacing, channel_axis, batch_axis, coupled_channels, device
+    spacing, channel_axis, batch_axis, coupled_channels, device : optional
         As for `ChambolleTVFlow`.
 
     Returns
