@@ -22,7 +22,7 @@ from skimage_tvflow._arrays import ingest
 from skimage_tvflow._axes import ImageAxes
 from skimage_tvflow._result import Progress, TVFlowResult
 from skimage_tvflow._times import RequestedTimes, resolve_times
-from skimage_tvflow.core.march import Frame
+from skimage_tvflow.core.march import Frames
 
 Callback = Callable[[Progress], bool | None]
 Poll = Callable[[float], None]
@@ -87,7 +87,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     @abstractmethod
     def _march(
         self, job: Job, items: slice, *, with_dual: bool, poll: Poll | None
-    ) -> Iterator[Frame]:
+    ) -> Iterator[Frames]:
         """The frames of ``job.image[items]`` at the increasing times of the job."""
 
     def fit(self, image: Any, y: Any = None) -> Any:
@@ -216,11 +216,10 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return self._stages(job)
 
     def _stages(self, job: Job) -> Iterator[Any]:
-        frame = None
-        for frame in self._march(job, slice(None), with_dual=False, poll=_patient(job.image)):
-            yield job.frame(frame.u)
-        if frame is not None:
-            self._warn(frame.error[None], frame.converged)
+        for frames in self._march(job, slice(None), with_dual=False, poll=_patient(job.image)):
+            for m in range(len(frames.times)):
+                yield job.frame(frames.u[:, m].contiguous())
+        self._warn(frames.error.T, frames.converged)
 
     def _job(self, image: Any, t: Any) -> Job:
         self._check_parameters()
@@ -254,6 +253,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
 
     def _solve(self, job: Job, *, with_dual: bool, callback: Callback | None) -> TVFlowResult:
         times, n = job.times.increasing, job.image.shape[0]
+        # Pages of memory are only taken when they are written to.
         u = job.image.new_empty((len(times), *job.image.shape))
         dual = None
         if with_dual:
@@ -270,15 +270,20 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                 if callback is not None:
                     poll = _Reporter(callback, items, n, times[-1])
                 finished = 0 if items.stop < n else finished
-                frames = self._march(job, items, with_dual=with_dual, poll=poll)
-                for k, frame in enumerate(frames):
-                    u[k, items], error[k, items] = frame.u, frame.error
-                    n_iter[items], converged[items] = frame.n_iter, frame.converged
-                    if dual is not None and frame.dual is not None:
-                        dual[k, items] = frame.dual
-                    finished = k + 1 if items.stop == n else 0
+                end = 0
+                for frames in self._march(job, items, with_dual=with_dual, poll=poll):
+                    begin, end = end, end + len(frames.times)
+                    if end - begin == len(times) and items.stop - items.start == n:
+                        u = frames.u.transpose(0, 1)
+                    else:
+                        u[begin:end, items] = frames.u.transpose(0, 1)
+                    error[begin:end, items] = frames.error.T
+                    n_iter[items], converged[items] = frames.n_iter, frames.converged
+                    if dual is not None and frames.dual is not None:
+                        dual[begin:end, items] = frames.dual.transpose(0, 1)
+                    finished = end if items.stop == n else 0
                     if poll is not None:
-                        poll(frame.time)
+                        poll(frames.times[-1])
         except _StoppedByCallback:
             n_iter, converged = np.zeros(n, np.int64), np.zeros(n, np.bool_)
         self._warn(error[:finished], converged)

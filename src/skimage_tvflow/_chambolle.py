@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skimage_tvflow._base import BaseTVFlow, Job, Poll
-from skimage_tvflow.core.march import Frame, march
+from skimage_tvflow.core.march import Frames, march
 from skimage_tvflow.core.scheme import Settings
 
 
@@ -144,7 +144,7 @@ class ChambolleTVFlow(BaseTVFlow):
 
     def _march(
         self, job: Job, items: slice, *, with_dual: bool, poll: Poll | None
-    ) -> Iterator[Frame]:
+    ) -> Iterator[Frames]:
         settings = Settings(
             n_steps=None if self.n_steps == "auto" else int(self.n_steps),
             order=int(self.order),

@@ -50,7 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _describe(error: BaseException) -> str:
     """Complete a message about the options with what to type."""
-    message = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
+    message = str(getattr(error, "format_message", error.__str__)()).rstrip(".?")
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "skimage-tvflow"
     return f"{message}. Type '{command} --help' for what is accepted."

@@ -14,84 +14,122 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+
+# Parsers of our own, as typer's messages leave out what was typed.
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"a number is needed, got {text!r}") from None
+
+
+def _whole_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"a whole number is needed, got {text!r}") from None
+
+
+Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Files or folders.")]
+Output = Annotated[
+    str,  # not a Path, which forgets the slash at the end that says "folder"
+    typer.Option(
+        "-o",
+        "--output",
+        help="For one file: the file to write, a TIFF stack of all times, or for a single time "
+        "any format. For several files or a folder: the folder to write into.",
+    ),
+]
+Times = Annotated[
+    list[float] | None,
+    typer.Option(
+        "-t",
+        parser=_number,
+        metavar="T",
+        help="Time of the flow, in the image's values times its spacing; may be repeated. "
+        "Without it: twelve times, geometric, up to extinction.",
+    ),
+]
+Steps = Annotated[
+    int | None,
+    typer.Option(parser=_whole_number, metavar="N", help="Time steps up to the largest time."),
+]
+Order = Annotated[
+    int | None,
+    typer.Option(parser=_whole_number, metavar="K", help="Order of the time steps."),
+]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(parser=_number, metavar="X", help="Wanted error, in standard deviations."),
+]
+MaxNumIter = Annotated[
+    int | None,
+    typer.Option(parser=_whole_number, metavar="N", help="Most iterations in one time step."),
+]
+ChannelAxis = Annotated[
+    str | None,
+    typer.Option(
+        metavar="AXIS",
+        help="Axis of the channels, or 'none'. Without it: what the file's format says.",
+    ),
+]
+BatchAxis = Annotated[
+    int | None,
+    typer.Option(
+        parser=_whole_number, metavar="AXIS", help="Axis of independent images, as in a stack."
+    ),
+]
+CoupledChannels = Annotated[
+    bool, typer.Option("--coupled-channels", help="Keep the edges of all channels together.")
+]
+Spacing = Annotated[
+    str | None,
+    typer.Option(metavar="H[,H...]", help="Pixel size: one number, or one for each spatial axis."),
+]
+UnitRange = Annotated[
+    bool, typer.Option("--unit-range", help="Divide integer images by their type's maximum.")
+]
+Device = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Where to compute: cpu, cuda, cuda:1, auto, ...")
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
+Version = Annotated[bool, typer.Option("--version", help="Print the version.")]
+DemoOutput = Annotated[
+    Path, typer.Option("-o", "--output", help="Folder for the results; made when missing.")
+]
 
 
 @app.callback(invoke_without_command=True)
-def tvflow(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
+def tvflow(context: typer.Context, version: Version = False) -> None:
     """Compute the total variation flow of images: edges stay, small structures vanish first."""
     if version:
         from ._info import version_of
 
         typer.echo(f"skimage-tvflow {version_of('skimage-tvflow')}")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
+    elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
 
 @app.command()
 def flow(
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Files or folders.")],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "-o",
-            "--output",
-            help="For one file: the file to write, a TIFF stack of all times, or for a single time "
-            "any format. For several files or a folder: the folder to write into.",
-        ),
-    ],
-    t: Annotated[
-        list[float] | None,
-        typer.Option(
-            "-t",
-            help="Time of the flow, in the image's values times its spacing; may be repeated. "
-            "Without it: twelve times, geometric, up to extinction.",
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Steps of implicit Euler up to the largest time.")
-    ] = None,
-    order: Annotated[int | None, typer.Option(help="Order of the time steps.")] = None,
-    tol: Annotated[
-        float | None, typer.Option(help="Wanted error, relative to the standard deviation.")
-    ] = None,
-    max_num_iter: Annotated[
-        int | None, typer.Option(help="Largest number of iterations in each time step.")
-    ] = None,
-    channel_axis: Annotated[
-        str | None,
-        typer.Option(
-            metavar="AXIS",
-            help="Axis of the channels, or 'none'. Without it: what the file's format says.",
-        ),
-    ] = None,
-    batch_axis: Annotated[
-        int | None, typer.Option(metavar="AXIS", help="Axis of independent images, as in a stack.")
-    ] = None,
-    coupled_channels: Annotated[
-        bool, typer.Option("--coupled-channels", help="Keep the edges of all channels together.")
-    ] = False,
-    spacing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="H[,H...]", help="Pixel size: one number, or one for each spatial axis."
-        ),
-    ] = None,
-    unit_range: Annotated[
-        bool,
-        typer.Option("--unit-range", help="Divide integer images by their type's maximum."),
-    ] = False,
-    device: Annotated[
-        str | None, typer.Option(help="Where to compute: cpu, cuda, cuda:1, auto, ...")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")] = False,
-    json: JsonOption = False,
+    images: Images,
+    output: Output,
+    t: Times = None,
+    steps: Steps = None,
+    order: Order = None,
+    tol: Tolerance = None,
+    max_num_iter: MaxNumIter = None,
+    channel_axis: ChannelAxis = None,
+    batch_axis: BatchAxis = None,
+    coupled_channels: CoupledChannels = False,
+    spacing: Spacing = None,
+    unit_range: UnitRange = False,
+    device: Device = None,
+    force: Force = False,
+    json: AsJson = False,
 ) -> None:
-    """Compute the flow of images and write it beside them, as 32-bit TIFF stacks."""
+    """Compute the flow of images, and write it as 32-bit TIFF stacks."""
     from ._flow import run
     from ._options import FlowOptions
 
@@ -109,7 +147,7 @@ def flow(
 
 
 @app.command()
-def info(json: JsonOption = False) -> None:
+def info(json: AsJson = False) -> None:
     """Show versions, backends, devices, threads and where compiled code is cached."""
     from ._info import run
 
@@ -117,11 +155,7 @@ def info(json: JsonOption = False) -> None:
 
 
 @app.command()
-def demo(
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for the results; made when missing.")
-    ] = Path("out"),
-) -> None:
+def demo(output: DemoOutput = Path("out")) -> None:
     """Show the flow of a real image: a table, a TIFF stack and a contact sheet as PNG."""
     from ._demo import run
 

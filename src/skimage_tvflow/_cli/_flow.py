@@ -20,10 +20,11 @@ from ._tiff import write_tiff
 
 N_TIMES = 12
 SHORT = 0.01  # of the extinction time: below this hardly anything happens to an image
+ROUGHLY = 0.5  # a warning about a factor of a hundred must not take longer than the flow itself
 
 
 def run(
-    images: Sequence[Path], output: Path, options: FlowOptions, *, force: bool, as_json: bool
+    images: Sequence[Path], output: str, options: FlowOptions, *, force: bool, as_json: bool
 ) -> None:
     """Compute the flow of every image.
 
@@ -31,8 +32,8 @@ def run(
     ----------
     images : sequence of Path
         Files and folders.
-    output : Path
-        A file for one input file, otherwise a folder.
+    output : str
+        A file for one input file, otherwise a folder; a slash at its end says folder.
     options : FlowOptions
         What the user set.
     force : bool
@@ -108,10 +109,10 @@ def check(job: Job, options: FlowOptions, *, quiet: bool = False) -> Task:
 
 def _say_channels(picture: Picture, axis: int) -> None:
     size = picture.array.shape[axis]
-    alpha = ", alpha among them," if picture.axes[axis] == "S" and size in (2, 4) else ""
+    alpha = " (alpha is one)" if picture.axes[axis] == "S" and size in (2, 4) else ""
     say(
-        f"note: {picture.path}: its format says that axis {axis} holds {size} channels{alpha} "
-        "each flowing on its own unless --coupled-channels; --channel-axis overrides this"
+        f"note: {picture.path}: its format says that axis {axis} holds {size} channels{alpha}; "
+        "--channel-axis overrides this"
     )
 
 
@@ -163,14 +164,14 @@ def _times(task: Task, options: FlowOptions) -> list[float]:
 
     if not options.times:
         return [float(t) for t in geometric_times(task.image, N_TIMES, **task.shared)]
-    extinction = float(np.max(extinction_time(task.image, **task.shared)))
+    extinction = float(np.max(extinction_time(task.image, rtol=ROUGHLY, **task.shared)))
     longest = options.times[-1]
     if longest < SHORT * extinction:
         dtype = task.picture.array.dtype
         integers = np.issubdtype(dtype, np.integer) and not options.unit_range
         say(
-            f"warning: {task.job.source}: t = {longest:g} is under 1 % of the extinction time "
-            f"{extinction:.3g}, so the image hardly changes. Try -t {0.1 * extinction:.2g}"
+            f"warning: {task.job.source}: t = {longest:g} is under 1 % of the extinction time, "
+            f"about {extinction:.2g}, so the image hardly changes. Try -t {0.1 * extinction:.2g}"
             + (f", or --unit-range for {dtype} values" if integers else "")
         )
     return list(options.times)

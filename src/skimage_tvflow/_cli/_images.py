@@ -85,7 +85,9 @@ def _read_other(path: Path) -> Picture:
     import imageio.v3 as imageio
     from PIL import Image
 
-    array = np.asarray(imageio.imread(path))
+    # The bytes rather than the path: imageio leaves a file that it cannot read open.
+    hint: dict[str, Any] = {"extension": path.suffix} if path.suffix else {}
+    array = np.asarray(imageio.imread(path.read_bytes(), **hint))
     try:
         with Image.open(path) as image:
             (width, height), n_frames = image.size, getattr(image, "n_frames", 1)

@@ -22,15 +22,15 @@ class Job:
     target: Path
 
 
-def plan_jobs(images: Sequence[Path], output: Path, *, force: bool) -> list[Job]:
+def plan_jobs(images: Sequence[Path], destination: str, *, force: bool) -> list[Job]:
     """Pair inputs with outputs.
 
     Parameters
     ----------
     images : sequence of Path
         Files and folders.
-    output : Path
-        A file for one input file, otherwise a folder.
+    destination : str
+        A file for one input file, otherwise a folder; a slash at its end says folder.
     force : bool
         Whether outputs may exist.
 
@@ -39,12 +39,13 @@ def plan_jobs(images: Sequence[Path], output: Path, *, force: bool) -> list[Job]
     list of Job
         At least one; no output is named twice, none is an input, none exists unless `force`.
     """
+    output = Path(destination)
     sources = [file for image in images for file in _files_of(image, output)]
     into_folder = (
         len(sources) > 1
         or any(image.is_dir() for image in images)
         or output.is_dir()
-        or str(output).endswith(os.sep)
+        or destination.endswith(("/", os.sep))
     )
     if into_folder:
         _refuse_file_for_folder(output, len(sources))

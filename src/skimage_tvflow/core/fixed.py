@@ -53,16 +53,20 @@ class Plain(Fixed):
     def outcomes(self, times: Sequence[float]) -> Iterator[Outcome]:
         """March through the increasing ``times``, several in one call where that is cheaper."""
         self._last = times[-1]
-        steps = np.diff([0.0, *times]) / [self._steps_to(t) for t in times]
-        if self._with_dual or (steps.max() * self._unit > self._deviation / 8).any():
-            yield from super().outcomes(times)
-            return
         frame = self._at[0]
         size = max(1, _CHUNK_BYTES // (frame.numel() * frame.element_size()))
-        for first in range(0, len(times), size):
-            yield from self._chunk(times[first : first + size])
+        longest = max(np.diff([0.0, *times])) * self._unit
+        while times:
+            if self._with_dual or self._may_be_extinct(self._now, longest):
+                count = 1
+                yield from self._intervals(times[:1])
+            else:
+                ends = np.multiply.outer(times[:size], self._unit) + longest
+                count = max(1, int((ends < self._alive_until).all(1).sum()))
+                yield self._chunk(times[:count])
+            times = times[count:]
 
-    def _chunk(self, times: Sequence[float]) -> Iterator[Outcome]:
+    def _chunk(self, times: Sequence[float]) -> Outcome:
         """Several intervals in one call of the backend."""
         everyone = np.arange(len(self._unit))
         lengths = np.diff([self._now, *times])
@@ -81,15 +85,16 @@ class Plain(Fixed):
                 self._watch(times[-1]),
             )
             frames.append(out)
-        self._at = [out[:, -1] for out in frames]
-        for m, time in enumerate(times):
-            self._begin_interval()
-            self._error[:] = np.nan
-            at = [out[:, m] for out in frames]
-            self._note_extrapolation(everyone, at)
-            self._n_iter[:] = counts[m] * self._settings.max_num_iter * (2 ** len(frames) - 1)
-            yield Outcome(time, self._answer(at), self._error, self._n_iter, self._converged)
-            self._now = time
+        error = np.full((n, len(times)), np.nan)
+        if len(frames) == 2:
+            pairs = [out.flatten(0, 1) for out in frames]
+            error = EXTRAPOLATED * distance(*pairs).reshape(n, len(times))
+        self._at = [out[:, -1].clone() for out in frames]
+        self._now = times[-1]
+        spent = int(counts.sum()) * self._settings.max_num_iter * (2 ** len(frames) - 1)
+        n_iter, converged = np.full(n, spent), np.ones(n, np.bool_)
+        u = frames[0] if len(frames) == 1 else self._answer(frames)
+        return Outcome(times, u, error, n_iter, converged)
 
     def _reach(self, end: float, items: np.ndarray) -> None:
         count = self._steps_to(end)

@@ -15,20 +15,21 @@ from skimage_tvflow.core.scheme import Scheme, Settings
 
 
 @dataclass(frozen=True)
-class Frame:
-    """The flow of all items at one time.
+class Frames:
+    """The flow of all items at M successive times; what is cheaper together comes together.
 
     Attributes
     ----------
-    time : float
-    u : Tensor of shape (N, C, *spatial)
-    error : array of shape (N,), the estimated RMS error; NaN where nothing estimates it
+    times : M floats
+    u : Tensor of shape (N, M, C, *spatial)
+    error : array of shape (N, M), the estimated RMS error; NaN where nothing estimates it
     n_iter : array of shape (N,), iterations of the dual solve up to now
     converged : array of shape (N,), bool
-    dual : Tensor of shape (N, C, n_spatial, *spatial) or None: the mean of phi since the last frame
+    dual : Tensor of shape (N, M, C, n_spatial, *spatial) or None: the mean of phi since the time
+        before
     """
 
-    time: float
+    times: Sequence[float]
     u: Tensor
     error: np.ndarray
     n_iter: np.ndarray
@@ -44,8 +45,8 @@ def march(
     *,
     with_dual: bool = False,
     poll: Callable[[float], None] | None = None,
-) -> Iterator[Frame]:
-    """The TV flow of every item of ``image`` at the increasing ``times``, one frame at a time.
+) -> Iterator[Frames]:
+    """The TV flow of every item of ``image`` at the increasing ``times``, as they come.
 
     Parameters
     ----------
@@ -60,8 +61,8 @@ def march(
     n_iter, converged = np.zeros(n, np.int64), np.ones(n, np.bool_)
     moving = [time for time in times if time > 0]
     if len(moving) < len(times):
-        dual = image.new_zeros((n, channels, len(sizes), *sizes)) if with_dual else None
-        yield Frame(0.0, image.clone(), np.zeros(n), n_iter, converged, dual)
+        dual = image.new_zeros((n, 1, channels, len(sizes), *sizes)) if with_dual else None
+        yield Frames([0.0], image.clone()[:, None], np.zeros((n, 1)), n_iter, converged, dual)
     if not moving:
         return
     problem = Problem.of(image, spacing)
@@ -70,8 +71,9 @@ def march(
         n_iter, converged = n_iter + outcome.n_iter, converged & outcome.converged
         u = problem.restore(outcome.u)
         if flat.any():
-            u[flat] = image[flat]
-        yield Frame(outcome.time, u, outcome.error * scale, n_iter, converged, outcome.dual)
+            u[flat] = image[flat][:, None]
+        error = outcome.error * scale[:, None]
+        yield Frames(outcome.times, u, error, n_iter, converged, outcome.dual)
 
 
 def _scheme(

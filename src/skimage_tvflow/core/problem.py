@@ -17,12 +17,13 @@ class Problem:
 
     The laws :math:`F_h(c f + a, |c| t) = c F_h(f, t) + a` and
     :math:`F_h(f, t) = F_{h / \eta}(f, t / \eta)` bring any image there and back without a rounding
-    error: an offset of 4096 would cost float32 three digits, values of 1e30 its range.
+    error: an offset of 4096 would cost float32 three digits, values of 1e30 its range. What is
+    taken off is the mean rounded to the image's precision, so that it can be put back exactly.
 
     Attributes
     ----------
     u : Tensor of shape (N, C, *spatial), the largest value in [1, 2)
-    mean : Tensor of shape (N, C), float64
+    mean : Tensor of shape (N, C), what was taken off
     scale : Tensor of shape (N,), float64, powers of two
     spacing : one per spatial axis, the smallest 1
     unit : Tensor of shape (N,), float64: a time of the caller's is ``t * unit`` here
@@ -41,7 +42,7 @@ class Problem:
         """The problem of ``image``, shape (N, C, *spatial)."""
         n_spatial = image.ndim - 2
         exact = torch.float32 if image.device.type == "mps" else torch.float64
-        mean = image.flatten(2).mean(2, dtype=exact)
+        mean = image.flatten(2).mean(2, dtype=exact).to(image.dtype)
         centred = image.to(exact) - mean.reshape(*mean.shape, *[1] * n_spatial)
         largest = centred.abs().flatten(1).amax(1)
         largest = torch.where(largest > 0, largest, 1)
@@ -62,7 +63,8 @@ class Problem:
         )
 
     def restore(self, u: Tensor) -> Tensor:
-        """From the solver's units, shape (N, C, *spatial), to the image's."""
-        ones = [1] * (u.ndim - 2)
-        exact = (u * self.scale.to(u.dtype).reshape(-1, 1, *ones)).to(self.mean.dtype)
-        return exact.add_(self.mean.reshape(*self.mean.shape, *ones)).to(u.dtype)
+        """From the solver's units, shape (N, M, C, *spatial), to the image's, in place."""
+        ones = [1] * (u.ndim - 3)
+        u *= self.scale.to(u.dtype).reshape(-1, 1, 1, *ones)
+        u += self.mean.reshape(-1, 1, self.mean.shape[1], *ones)
+        return u

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core import backends
-from skimage_tvflow.core.extinction import flux
+from skimage_tvflow.core.extinction import flux, remaining_time
 from skimage_tvflow.core.operators import magnitude, rms
 from skimage_tvflow.core.problem import Problem
 
@@ -43,19 +43,20 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All items at one time, in the units of the problem.
+    """All items at M successive times, in the units of the problem.
 
     Attributes
     ----------
-    time : float
-    u : Tensor of shape (N, C, *spatial)
-    error : array of shape (N,), the estimated RMS error; NaN where nothing estimates it
+    times : M floats
+    u : Tensor of shape (N, M, C, *spatial), the receiver's to overwrite
+    error : array of shape (N, M), the estimated RMS error; NaN where nothing estimates it
     n_iter : array of shape (N,), iterations spent since the last outcome
     converged : array of shape (N,), bool
-    dual : Tensor of shape (N, C, n_spatial, *spatial) or None: the mean of phi since the last one
+    dual : Tensor of shape (N, M, C, n_spatial, *spatial) or None: the mean of phi since the time
+        before
     """
 
-    time: float
+    times: Sequence[float]
     u: Tensor
     error: np.ndarray
     n_iter: np.ndarray
@@ -87,18 +88,22 @@ class Scheme:
         self._with_dual = with_dual
         self._poll = poll
         self._now = self._last = 0.0
+        self._alive_until = np.zeros(len(self._unit))
 
     def outcomes(self, times: Sequence[float]) -> Iterator[Outcome]:
         """March through the increasing ``times``, all > 0."""
         self._last = times[-1]
+        yield from self._intervals(times)
+
+    def _intervals(self, times: Sequence[float]) -> Iterator[Outcome]:
         for end in times:
             self._begin_interval()
             alive = self._extinguish(end)
             if alive.size:
                 self._reach(end, alive)
-            yield Outcome(
-                end, self._answer(self._at), self._error, self._n_iter, self._converged, self._dual
-            )
+            u, error = self._answer(self._at)[:, None], self._error[:, None]
+            dual = None if self._dual is None else self._dual[:, None]
+            yield Outcome([end], u, error, self._n_iter, self._converged, dual)
             self._now = end
 
     def _reach(self, end: float, items: np.ndarray) -> None:
@@ -114,27 +119,37 @@ class Scheme:
             self._dual = self._at[0].new_zeros((n, channels, len(sizes), *sizes))
 
     def _answer(self, at: Sequence[Tensor]) -> Tensor:
-        return at[-1] if self._settings.order == 1 else torch.lerp(at[0], at[1], 2.0)
+        return at[-1].clone() if self._settings.order == 1 else torch.lerp(at[0], at[1], 2.0)
 
     def _extinguish(self, end: float) -> np.ndarray:
         """Put those items to their mean that a single step brings there; return the others."""
         everyone = np.arange(len(self._unit))
         whole = (end - self._now) * self._unit
         step = whole / self._fewest_steps(end)
-        # Nothing is extinct that early, and the look costs some passes over the image.
-        if (step < self._deviation / 8).all():
-            return everyone
-        if (step < rms(self._at[-1]).cpu().numpy()).all():
+        if not self._may_be_extinct(self._now, step):
             return everyone
         dead = np.ones(len(step), np.bool_)
-        for at in self._at:
-            psi = flux(at, self._spacing)
+        means = [at.mean(list(range(2, at.ndim)), keepdim=True).expand_as(at) for at in self._at]
+        for at, mean in zip(self._at, means, strict=True):
+            psi = flux(at - mean, self._spacing)
             dead &= magnitude(psi).flatten(1).amax(1).cpu().numpy() <= step
         items = np.flatnonzero(dead)
-        for which, at in enumerate(self._at):
+        for which, mean in enumerate(means):
             dual = psi[items].div(column(-whole[items], psi)) if self._with_dual else None
-            self._accept(which, items, torch.zeros_like(at[items]), dual)
+            self._accept(which, items, mean[items], dual)
         return np.flatnonzero(~dead)
+
+    def _may_be_extinct(self, until: float, step: np.ndarray) -> bool:
+        """Whether a step of at most ``step``, begun by ``until``, can end an item.
+
+        The least length of such a step is at least the remaining time, and shrinks no faster than
+        time passes: one look at the image holds for long.
+        """
+        if (until * self._unit + step < self._alive_until).all():
+            return False
+        left = remaining_time(self._at[-1], self._spacing).cpu().numpy()
+        self._alive_until = self._now * self._unit + left
+        return not bool((until * self._unit + step < self._alive_until).all())
 
     def _fewest_steps(self, end: float) -> int:
         """The least number of steps in which a trajectory may go from now to ``end``."""

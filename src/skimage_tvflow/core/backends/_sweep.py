@@ -10,9 +10,9 @@ of every row, plane and volume, so a backward difference may always reach back: 
 last row of the plane before, or to ``lag`` rows of zeros in front. And a forward difference against
 itself is zero, so the last row takes itself as its neighbour.
 
-The iterations and the ends of the time steps are a list of *stages*. A stage can work on a row once
-its predecessor is ``lag`` rows ahead (one row in 2-D, one plane in 3-D), so ``depth`` stages pass
-over the image together, as a wavefront, and the rows between them stay in the cache.
+An iteration can work on a row once its predecessor is ``lag`` rows ahead (one row in 2-D, one plane
+in 3-D), so ``depth`` iterations pass over the image together, as a wavefront, also across the ends
+of time steps, and the rows between them stay in the cache.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ _FLAGS: dict[str, Any] = {
     "fastmath": {"nsz", "arcp", "contract", "afn", "reassoc"},
     "error_model": "numpy",
 }
-_NOTHING, _STEP, _INTERVAL = 0, 1, 2
 _INLINE: dict[str, Any] = {"forceinline": True, **_FLAGS}
 
 
@@ -108,17 +107,46 @@ def _coupled_row(n_axes, v, below, behind, a, b, at, beta, step, square, one):
 
 
 @njit(**_INLINE)
+def _step_row(n_axes, width, f, a, at, lag, h, frame, emit, length, rescale):
+    """One row of f += div(phi), the end of a time step; the frame gets the image itself."""
+    ny, nz = min(1, n_axes - 1), min(2, n_axes - 1)
+    ax, ay, az = a[0, at], a[ny, at], a[nz, at]
+    up, back = a[ny, at - 1], a[nz, at - lag]
+    hx, hy, hz = h[0], h[ny], h[nz]
+    for i in range(f.shape[0] - 1):
+        x = i + 1
+        value = f[x] + hx * (ax[x] - ax[i])
+        if n_axes > 1:
+            value += hy * (ay[x] - up[x])
+        if n_axes > 2:
+            value += hz * (az[x] - back[x])
+        f[x] = value
+    if emit:
+        for x in range(width):
+            frame[x] = length * f[x + 1]
+    if rescale != 1:
+        for x in range(f.shape[0]):
+            f[x] *= rescale
+
+
+@njit(**_INLINE)
 def _iterate_row(
-    n_axes, coupled, row, lag, width, f, a, b, ring, slot, beta, gamma, h, step, square, one
-):
-    """One row of one iteration; ``ring`` (lag + 1, C, stride + 1) holds v for rows row..row+lag."""
+    n_axes, coupled, row, lag, width, f, a, b, ring, slot, beta, gamma, h, step, square, one,
+    renew, frame, emit, length, rescale,
+):  # fmt: skip
+    """One row of one iteration; ``ring`` (lag + 1, C, stride + 1) holds v for rows row..row+lag.
+
+    Where the iteration begins a time step, ``renew``, it ends the one before on its way.
+    """
     n_rows = f.shape[1]
     first = 0 if row == 0 else row + lag
     for ahead in range(first, min(row + lag + 1, n_rows)):
         for c in range(f.shape[0]):
-            _primal_row(
-                n_axes, ring[slot[ahead], c], width, f[c, ahead], a[c], b[c], lag + ahead, lag,
-                gamma, h)  # fmt: skip
+            at, ff = lag + ahead, f[c, ahead]
+            if renew:
+                out = frame[c, ahead]
+                _step_row(n_axes, width, ff, a[c], at, lag, h, out, emit, length, rescale)
+            _primal_row(n_axes, ring[slot[ahead], c], width, ff, a[c], b[c], at, lag, gamma, h)
     here = slot[row]
     below = here
     behind = here
@@ -136,52 +164,6 @@ def _iterate_row(
     else:
         v, down, back = ring[here, 0], ring[below, 0], ring[behind, 0]
         _dual_row(n_axes, v, down, back, a[0], b[0], at, beta, step, one)
-
-
-@njit(**_INLINE)
-def _step_row(n_axes, row, lag, width, f, a, frame, emit, length, rescale, h):
-    """One row of f += div(phi), the end of a time step; the frame gets the image itself."""
-    ny, nz = min(1, n_axes - 1), min(2, n_axes - 1)
-    at = lag + row
-    for c in range(f.shape[0]):
-        ff, ax, ay, az = f[c, row], a[c, 0, at], a[c, ny, at], a[c, nz, at]
-        up, back = a[c, ny, at - 1], a[c, nz, at - lag]
-        for i in range(ff.shape[0] - 1):
-            x = i + 1
-            value = ff[x] + h[0] * (ax[x] - ax[i])
-            if n_axes > 1:
-                value += h[ny] * (ay[x] - up[x])
-            if n_axes > 2:
-                value += h[nz] * (az[x] - back[x])
-            ff[x] = value
-        if emit:
-            out = frame[c, row]
-            for x in range(width):
-                out[x] = length * ff[x + 1]
-        if rescale != 1:
-            for x in range(ff.shape[0]):
-                ff[x] *= rescale
-
-
-@njit(**_INLINE)
-def _list_stages(n_steps, n_iter, newest):
-    """For every stage: the buffer of phi it reads, its interval, what it ends."""
-    n_stages = np.sum(n_steps) * (n_iter + 1)
-    source = np.empty(n_stages, np.int64)
-    interval = np.empty(n_stages, np.int64)
-    ends = np.full(n_stages, _NOTHING)
-    s = 0
-    for m in range(n_steps.shape[0]):
-        for _ in range(n_steps[m]):
-            for i in range(n_iter + 1):
-                interval[s] = m
-                source[s] = newest
-                if i < n_iter:
-                    newest = 1 - newest
-                s += 1
-            ends[s - 1] = _STEP
-        ends[s - 1] = _INTERVAL
-    return source, interval, ends, newest
 
 
 @functools.cache
@@ -204,11 +186,17 @@ def make_march(n_axes: int, coupled: bool) -> Any:
         beta, gamma, one = momentum[0], momentum[1], momentum[2]
         n_rows = f.shape[1]
         slot = np.arange(n_rows) % (lag + 1)
-        source, interval, ends, newest = _list_stages(n_steps, n_iter, newest)
-        for first in range(0, source.shape[0], depth):
+        # The interval whose last step a stage ends on its way, by its first row: -1 for none.
+        n_stages = np.sum(n_steps) * n_iter
+        ended = np.full(n_stages + 1, -1)
+        s = 0
+        for m in range(n_steps.shape[0]):
+            s += n_steps[m] * n_iter
+            ended[s] = m
+        for first in range(0, n_stages, depth):
             if cancel[0]:
                 break
-            n = min(depth, source.shape[0] - first)
+            n = min(depth, n_stages - first)
             for r in range(n_rows + lag * (n - 1)):
                 for j in range(n):
                     row = r - lag * j
@@ -217,21 +205,23 @@ def make_march(n_axes: int, coupled: bool) -> Any:
                     if row >= n_rows:
                         continue
                     s = first + j
-                    a, b = phi[source[s]], phi[1 - source[s]]
-                    if ends[s] == _NOTHING:
-                        _iterate_row(
-                            n_axes, coupled, row, lag, width, f, a, b, ring[j], slot, beta, gamma,
-                            h, step, square, one)  # fmt: skip
-                        continue
-                    m = interval[s]
-                    emit = ends[s] == _INTERVAL and frames.shape[0] > 0
-                    rescale = one
-                    if ends[s] == _INTERVAL and m + 1 < n_steps.shape[0]:
-                        rescale = lengths[m] / lengths[m + 1]
-                    _step_row(
-                        n_axes, row, lag, width, f, a, frames[m if emit else 0], emit, lengths[m],
-                        rescale, h)  # fmt: skip
+                    source = (newest + s) % 2
+                    m = ended[s]
+                    emit = m >= 0 and frames.shape[0] > 0
+                    rescale = lengths[m] / lengths[m + 1] if m >= 0 else one
+                    _iterate_row(
+                        n_axes, coupled, row, lag, width, f, phi[source], phi[1 - source], ring[j],
+                        slot, beta, gamma, h, step, square, one, s > 0 and s % n_iter == 0,
+                        frames[m if emit else 0], emit, lengths[m], rescale)  # fmt: skip
             done[0] += n
+        newest = (newest + n_stages) % 2
+        m = n_steps.shape[0] - 1
+        emit = frames.shape[0] > 0
+        for row in range(n_rows):
+            for c in range(f.shape[0]):
+                _step_row(
+                    n_axes, width, f[c, row], phi[newest, c], lag + row, lag, h,
+                    frames[m if emit else 0, c, row], emit, lengths[m], one)  # fmt: skip
         return newest
 
     return march

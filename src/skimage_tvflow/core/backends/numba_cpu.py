@@ -92,7 +92,7 @@ class NumbaTrajectory:
             )
             for i, item in enumerate(items)
         ]
-        total = len(items) * int(steps.sum()) * (n_iter + 1)
+        total = len(items) * int(steps.sum()) * n_iter
         watch = None if poll is None else lambda: poll(float(done.sum()) / total)
         run_all(tasks, torch.get_num_threads(), watch, lambda: cancel.fill(True))
 

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tifffile
+
+import skimage_tvflow
+from skimage_tvflow._cli._flow import Clock
+
+TIGHT = ("--tol", 1e-6)
+
+
+def test_stack_of_times_is_the_known_flow(tvflow, step_tif, tmp_path):
+    output = tmp_path / "flow.tif"
+    outcome = tvflow("flow", step_tif, "-t", 0.8, "-t", 0.4, "-t", 0.4, *TIGHT, "-o", output)
+    assert outcome.status == 0, outcome.err
+    u = tifffile.imread(output)
+    assert u.shape == (2, 6, 8)  # sorted, and each time once
+    assert u.dtype == np.float32
+    np.testing.assert_allclose(
+        u[:, :, :4], np.broadcast_to([[[0.1]], [[0.2]]], (2, 6, 4)), atol=1e-5
+    )
+    np.testing.assert_allclose(
+        u[:, :, 4:], np.broadcast_to([[[0.9]], [[0.8]]], (2, 6, 4)), atol=1e-5
+    )
+
+
+def test_table_names_time_and_total_variation(tvflow, step_tif, tmp_path):
+    outcome = tvflow("flow", step_tif, "-t", 0.4, "-t", 0.8, *TIGHT, "-o", tmp_path / "flow.tif")
+    rows = [
+        [cell.strip() for cell in line.split("│")[1:-1]]
+        for line in outcome.out.splitlines()
+        if line.startswith("│")
+    ]
+    # six rows of the image, each with one jump of height 1 - t / 2
+    assert [(float(t), float(tv)) for t, tv, _ in rows] == [
+        (0.4, pytest.approx(4.8, abs=1e-3)),
+        (0.8, pytest.approx(3.6, abs=1e-3)),
+    ]
+    assert all(float(seconds) >= 0 for _, _, seconds in rows)
+    assert outcome.err == ""
+
+
+def test_json_is_all_there_is_on_standard_output(tvflow, step_tif, tmp_path):
+    output = tmp_path / "flow.tif"
+    outcome = tvflow("flow", step_tif, "-t", 0.4, "-t", 2.5, *TIGHT, "-o", output, "--json")
+    (record,) = outcome.json["files"]
+    assert (record["input"], record["output"]) == (str(step_tif), str(output))
+    assert record["times"] == [0.4, 2.5]
+    assert record["total_variation"] == pytest.approx([4.8, 0], abs=1e-3)
+    assert len(record["error_estimate"]) == 2
+    assert max(record["error_estimate"]) <= 1e-6 * 0.5
+    assert record["converged"] is True
+    assert record["seconds"] >= record["seconds_at_times"][0] >= 0
+
+
+def test_default_times_go_up_to_extinction(tvflow, step_tif, tmp_path):
+    output = tmp_path / "flow.tif"
+    outcome = tvflow("flow", step_tif, "-o", output, "--json")
+    (record,) = outcome.json["files"]
+    assert record["times"] == pytest.approx(
+        skimage_tvflow.geometric_times(tifffile.imread(step_tif), 12), rel=1e-6
+    )
+    assert record["times"][-1] == pytest.approx(2, rel=0.02)
+    assert tifffile.imread(output).shape == (12, 6, 8)
+
+
+def test_single_time_has_no_axis_of_times(tvflow, step_tif, tmp_path):
+    output = tmp_path / "flow.tif"
+    tvflow("flow", step_tif, "-t", 0.4, *TIGHT, "-o", output)
+    u = tifffile.imread(output)
+    assert u.shape == (6, 8)
+    np.testing.assert_allclose(u[:, 0], 0.1, atol=1e-5)
+
+
+def test_options_reach_the_library(tvflow, tmp_path):
+    volume = np.random.default_rng(0).random((3, 5, 6)).astype(np.float32)
+    source, output = tmp_path / "volume.tif", tmp_path / "flow.tif"
+    tifffile.imwrite(source, volume, photometric="minisblack", metadata={"axes": "ZYX"})
+    outcome = tvflow(
+        "flow", source, "-t", 0.2, "--steps", 3, "--order", 1, "--tol", 1e-3, "--spacing",
+        "2,1,0.5", "--max-num-iter", 500, "--device", "cpu", "-o", output,
+    )  # fmt: skip
+    assert outcome.status == 0, outcome.err
+    expected = skimage_tvflow.ChambolleTVFlow(
+        n_steps=3, order=1, tol=1e-3, spacing=(2, 1, 0.5), max_num_iter=500
+    ).transform(volume, 0.2)
+    np.testing.assert_allclose(tifffile.imread(output), expected, atol=1e-6)
+    other = skimage_tvflow.ChambolleTVFlow(n_steps=3, order=1, tol=1e-3).transform(volume, 0.2)
+    assert np.abs(other - expected).max() > 1e-2
+
+
+def test_batch_axis_keeps_images_apart(tvflow, step, tmp_path):
+    source, output = tmp_path / "stack.tif", tmp_path / "flow.tif"
+    tifffile.imwrite(source, np.stack([step, 3 * step]), metadata={"axes": "IYX"})
+    options = ("--batch-axis", 0, "-t", 0.4, *TIGHT, "-o", output)
+    outcome = tvflow("flow", source, *options, "--json")
+    (record,) = outcome.json["files"]
+    assert record["total_variation"][0] == pytest.approx([4.8, 6 * 2.8], abs=1e-3)
+    np.testing.assert_allclose(tifffile.imread(output)[:, 0, -1], [0.9, 2.9], atol=1e-5)
+    assert "mean of 2" in tvflow("flow", source, *options, "--force").out
+
+
+def test_channels_of_a_colour_file_are_used_and_named(tvflow, colour_png, tmp_path):
+    output = tmp_path / "flow.tif"
+    outcome = tvflow("flow", colour_png, "-t", 40, *TIGHT, "-o", output)
+    assert outcome.err.startswith(f"note: {colour_png}: its format says that axis 2 holds 3 chan")
+    u = tifffile.imread(output)
+    assert u.shape == (6, 8, 3)
+    np.testing.assert_allclose(u[0, 0], [10, 10, 0], atol=1e-2)
+    np.testing.assert_allclose(u[0, -1], [190, 90, 0], atol=1e-2)
+
+
+def test_coupled_channels_share_their_edges(tvflow, colour_png, tmp_path):
+    output = tmp_path / "flow.tif"
+    tvflow("flow", colour_png, "--coupled-channels", "-t", 40, *TIGHT, "-o", output)
+    u = tifffile.imread(output)
+    # the jump (200, 100, 0) shrinks along its own direction, at 2 / 4 in all
+    jump = np.array([200, 100, 0]) * (1 - 40 / 2 / np.hypot(200, 100))
+    np.testing.assert_allclose(u[0, -1] - u[0, 0], jump, atol=2e-2)
+
+
+def test_channel_axis_overrides_the_format(tvflow, colour_png, tmp_path):
+    output = tmp_path / "flow.tif"
+    outcome = tvflow("flow", colour_png, "--channel-axis", "none", "-t", 1, "-o", output, "--json")
+    assert outcome.json["files"][0]["channel_axis"] is None
+    assert "note" not in outcome.err
+    outcome = tvflow(
+        "flow", colour_png, "--channel-axis", -1, "-t", 1, "-o", output, "--json", "--force"
+    )
+    assert outcome.json["files"][0]["channel_axis"] == -1
+
+
+def test_short_times_are_warned_about_with_a_better_one(tvflow, step_png, tmp_path):
+    # extinction of this image is at 400
+    outcome = tvflow("flow", step_png, "-t", 1, "-o", tmp_path / "a.tif")
+    assert outcome.status == 0
+    assert "warning:" in outcome.err
+    assert "under 1 %" in outcome.err
+    better = float(outcome.err.split("Try -t ")[1].split(",")[0])
+    assert 10 <= better <= 100
+    assert "--unit-range" in outcome.err
+    assert tvflow("flow", step_png, "-t", better, "-o", tmp_path / "b.tif").err == ""
+
+
+def test_unit_range_divides_by_the_maximum_of_the_type(tvflow, step_png, tmp_path):
+    output = tmp_path / "flow.tif"
+    outcome = tvflow("flow", step_png, "--unit-range", "-t", 0.4, *TIGHT, "-o", output)
+    assert outcome.err == ""
+    np.testing.assert_allclose(tifffile.imread(output)[:, -1], 200 / 255 - 0.1, atol=1e-5)
+
+
+def test_unit_range_leaves_floating_point_values_and_says_so(tvflow, step_tif, tmp_path):
+    output = tmp_path / "flow.tif"
+    outcome = tvflow("flow", step_tif, "--unit-range", "-t", 0, "-o", output)
+    assert "leaves float32 values as they are" in outcome.err
+    np.testing.assert_array_equal(tifffile.imread(output), tifffile.imread(step_tif))
+
+
+def test_too_few_iterations_are_one_line_of_warning(tvflow, step_tif, tmp_path):
+    outcome = tvflow(
+        "flow", step_tif, "-t", 1, "--steps", 2, "--order", 1, "--tol", 1e-9, "--max-num-iter", 2,
+        "-o", tmp_path / "flow.tif", "--json",
+    )  # fmt: skip
+    assert outcome.status == 0
+    assert [line[:9] for line in outcome.err.splitlines()] == ["warning: "]
+    assert outcome.json["files"][0]["converged"] is False
+
+
+def test_clock_notes_when_each_time_was_reached():
+    class Progress:
+        def __init__(self, time):
+            self.time, self.fraction = time, time / 4
+
+    shown = []
+    clock = Clock([1, 2, 4], shown.append)
+    for reached in (0.5, 1, 0.7, 2.5):
+        assert clock(Progress(reached)) is False
+    first, second, third = clock.stop()
+    assert 0 <= first <= second <= third
+    assert shown == [0.125, 0.25, 0.175, 0.625]

@@ -1,0 +1,25 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+import skimage_tvflow
+
+
+def test_json_names_versions_devices_threads_and_cache(tvflow):
+    record = tvflow("info", "--json").json
+    assert record["versions"]["skimage-tvflow"] == skimage_tvflow.__version__
+    assert record["versions"]["torch"] == torch.__version__
+    assert set(record["backends"]) == {"numba", "torch"}
+    assert record["devices"][0] == "cpu"
+    assert len(record["devices"]) >= 1 + torch.cuda.device_count()
+    assert record["threads"] == torch.get_num_threads()
+    assert Path(record["cache"]).is_absolute()
+
+
+def test_lines_for_people(tvflow):
+    outcome = tvflow("info")
+    assert outcome.status == 0
+    assert f"threads    {torch.get_num_threads()}\n" in outcome.out
+    assert f"torch {torch.__version__}" in outcome.out

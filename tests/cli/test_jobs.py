@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import tifffile
+
+
+@pytest.fixture
+def folder(tmp_path, step):
+    """Two images, and what is none: a text, a hidden file, an image in a folder below."""
+    path = tmp_path / "images"
+    (path / "below").mkdir(parents=True)
+    imageio.imwrite(path / "a.png", (200 * step).astype(np.uint8))
+    tifffile.imwrite(path / "b.TIF", step)
+    (path / "notes.txt").write_text("hello")
+    for other in (".hidden.tif", "below/c.tif"):
+        tifffile.imwrite(path / other, step)
+    return path
+
+
+def names(path):
+    return sorted(entry.name for entry in path.iterdir())
+
+
+def test_folder_becomes_a_folder_of_stacks(tvflow, folder, tmp_path):
+    output = tmp_path / "new" / "out"
+    outcome = tvflow("flow", folder, "-t", 0, "-t", 0.4, "--tol", 1e-6, "-o", output, "--json")
+    assert outcome.status == 0, outcome.err
+    assert names(output) == ["a_tvflow.tif", "b_tvflow.tif"]
+    assert [record["output"] for record in outcome.json["files"]] == [
+        str(output / "a_tvflow.tif"),
+        str(output / "b_tvflow.tif"),
+    ]
+    stack = tifffile.imread(output / "b_tvflow.tif")
+    np.testing.assert_allclose(stack[:, 0, 0], [0, 0.1], atol=1e-5)
+    np.testing.assert_allclose(
+        tifffile.imread(output / "a_tvflow.tif")[:, 0, -1], [200, 199.9], atol=1e-3
+    )
+
+
+def test_several_files_and_twelve_times(tvflow, folder, tmp_path):
+    output = tmp_path / "out"
+    assert tvflow("flow", folder / "a.png", folder / "b.TIF", "-o", output).status == 0
+    for name in names(output):
+        assert tifffile.imread(output / name).shape == (12, 6, 8)
+
+
+def test_one_file_into_an_existing_folder(tvflow, step_tif, tmp_path):
+    (tmp_path / "out").mkdir()
+    assert tvflow("flow", step_tif, "-t", 1, "-o", tmp_path / "out").status == 0
+    assert names(tmp_path / "out") == ["step_tvflow.tif"]
+    assert tvflow("flow", step_tif, "-t", 1, "-o", f"{tmp_path}/new/").status == 0
+    assert names(tmp_path / "new") == ["step_tvflow.tif"]
+
+
+def test_same_folder_twice_does_not_feed_on_itself(tvflow, folder):
+    assert tvflow("flow", folder, "-t", 1, "-o", folder).status == 0
+    before = names(folder)
+    assert {"a_tvflow.tif", "b_tvflow.tif"} < set(before)
+    assert tvflow("flow", folder, "-t", 1, "-o", folder, "--force").status == 0
+    assert names(folder) == before
+
+
+def test_folder_without_images(refused, tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("hello")
+    message = refused(tmp_path / "empty", "-o", tmp_path / "out")
+    assert "has no images" in message
+    assert "Type the folder that has them" in message
+
+
+def test_name_clash(refused, folder, tmp_path):
+    (folder / "a.bmp").write_bytes((folder / "a.png").read_bytes())
+    message = refused(folder, "-t", 1, "-o", tmp_path / "out")
+    assert "a.bmp" in message
+    assert "a.png would both become" in message
+
+
+def test_many_images_into_one_file(refused, folder, tmp_path):
+    message = refused(folder, "-t", 1, "-o", tmp_path / "out.tif")
+    assert "cannot go into one file" in message
+    assert f"Type -o {tmp_path / 'out'}" in message
+
+
+def test_an_input_is_never_overwritten(refused, step_tif):
+    message = refused(step_tif, "-t", 1, "-o", step_tif, "--force")
+    assert "is an input" in message
+
+
+def test_one_bad_image_stops_all(refused, folder, tmp_path):
+    (folder / "z.png").write_bytes(b"nonsense")
+    assert "z.png" in refused(folder, "-t", 1, "-o", tmp_path / "out")
+
+
+def test_existing_outputs_need_force(tvflow, refused, folder, tmp_path):
+    output = tmp_path / "out"
+    output.mkdir()
+    (output / "b_tvflow.tif").write_text("precious")
+    message = refused(folder, "-t", 1, "-o", output)
+    assert "b_tvflow.tif exists" in message
+    assert "--force" in message
+    assert tvflow("flow", folder, "-t", 1, "-o", output, "--force").status == 0
+    assert tifffile.imread(output / "b_tvflow.tif").shape == (6, 8)

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["flow", "--help"], ["info", "-h"], []])
+def test_help_needs_no_torch(arguments):
+    program = (
+        "import sys; from skimage_tvflow._cli import main; "
+        f"status = main({arguments!r}); "
+        "heavy = {'torch', 'numba', 'sklearn', 'skimage', 'numpy'} & set(sys.modules); "
+        "sys.exit(f'imported {heavy}' if heavy else status)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: skimage-tvflow" in done.stdout
+
+
+def test_runs_as_a_module_and_sets_the_exit_status(tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "skimage_tvflow._cli",
+        "flow",
+        "no.tif",
+        "-o",
+        tmp_path / "out.tif",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.startswith("error: there is no file or folder no.tif")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_version(tvflow):
+    import skimage_tvflow
+
+    assert tvflow("--version").out == f"skimage-tvflow {skimage_tvflow.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["flow", "a.tif", "-o", "b.tif", "-t", "abc"], ["-t", "number is needed", "'abc'"]),
+        (["flow", "a.tif", "-o", "b.tif", "--steps", "2.5"], ["--steps", "whole number", "'2.5'"]),
+        (["flow", "a.tif", "-o", "b.tif", "--tol", "x"], ["--tol", "number is needed", "'x'"]),
+        (["flow", "a.tif", "-o", "b.tif", "--batch-axis", "z"], ["--batch-axis", "'z'"]),
+        (["flow", "a.tif"], ["--output"]),
+        (["flow", "-o", "b.tif"], ["IMAGE"]),
+        (["flow", "a.tif", "-o", "b.tif", "--bogus"], ["--bogus"]),
+        (["flwo"], ["flwo"]),
+    ],
+)
+def test_usage_errors_say_what_was_given_and_what_to_type(tvflow, arguments, words):
+    outcome = tvflow(*arguments)
+    assert outcome.status == 2
+    assert outcome.out == ""
+    assert outcome.err.startswith("error: ")
+    assert "--help' for what is accepted." in outcome.err
+    assert all(word in outcome.err for word in words), outcome.err
