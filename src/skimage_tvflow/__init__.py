@@ -4,9 +4,18 @@ The flow :math:`u_t \in -\partial J(u)` of the total variation J lets the struct
 vanish by size and contrast, and leaves the edges of the rest where they are.
 """
 
-from skimage_tvflow._chambolle import ChambolleTVFlow
-from skimage_tvflow._functions import extinction_time, geometric_times, total_variation, tv_flow
-from skimage_tvflow._result import Progress, TVFlowResult
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skimage_tvflow._chambolle import ChambolleTVFlow
+    from skimage_tvflow._functions import (
+        extinction_time,
+        geometric_times,
+        total_variation,
+        tv_flow,
+    )
+    from skimage_tvflow._result import Progress, TVFlowResult
 
 __version__ = "0.1.0"
 
@@ -19,3 +28,24 @@ __all__ = [
     "total_variation",
     "tv_flow",
 ]
+
+_HOMES = {
+    "ChambolleTVFlow": "_chambolle",
+    "Progress": "_result",
+    "TVFlowResult": "_result",
+    "extinction_time": "_functions",
+    "geometric_times": "_functions",
+    "total_variation": "_functions",
+    "tv_flow": "_functions",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # The command line answers --help without the seconds that torch takes to load.
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

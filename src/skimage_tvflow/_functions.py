@@ -52,7 +52,7 @@ def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> 
     >>> spike = np.zeros((5, 5))
     >>> spike[2, 2] = 1
     >>> tv_flow(spike, [0.0, 0.1], tol=1e-6)[:, 2, 2].round(3)
-    array([1.   , 0.644])
+    array([1.   , 0.659])
     """
     if method not in _METHODS:
         raise ValueError(
@@ -153,7 +153,7 @@ def geometric_times(image: Any, n: int = 12, **params: Any) -> np.ndarray:
     """Times in geometric progression, up to the extinction of an image.
 
     Structures of every size get the same share of them. The last is the extinction time, the first
-    a hundredth of it.
+    a thousandth of it.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def geometric_times(image: Any, n: int = 12, **params: Any) -> np.ndarray:
             "The image is constant: it is its own flow at every time, and has no times of its own. "
             "Pass an image with structure, or choose times yourself, such as t=[0.1, 0.2]."
         )
-    return np.geomspace(last / 100, last, int(n)) if n > 1 else np.array([last])
+    return np.geomspace(last / 1000, last, int(n)) if n > 1 else np.array([last])
 
 
 def _plain(values: np.ndarray) -> Any:

@@ -62,7 +62,9 @@ def test_the_reader_sees_imports_of_every_form():
     assert f"{PACKAGE}._cli._errors" in found  # imported relatively
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if "core" in p.relative_to(ROOT).parts], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if "core" in p.relative_to(ROOT).parts], ids=name_of
+)
 def test_core_imports_torch_numpy_numba_the_standard_library_and_itself(path):
     allowed = {"torch", "triton", "numpy", "numba", *sys.stdlib_module_names}
     foreign = {
@@ -76,11 +78,7 @@ def test_core_imports_torch_numpy_numba_the_standard_library_and_itself(path):
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_nothing_imports_upwards(path):
     own = layer(name_of(path))
-    above = {
-        name
-        for name in imports(path)
-        if layer(name) is not None and layer(name) > own
-    }
+    above = {name for name in imports(path) if layer(name) is not None and layer(name) > own}
     assert not above
 
 
