@@ -23,6 +23,7 @@ from skimage_tvflow._axes import ImageAxes
 from skimage_tvflow._result import Progress, TVFlowResult
 from skimage_tvflow._times import RequestedTimes, resolve_times
 from skimage_tvflow.core.march import Frames
+from skimage_tvflow.core.scheme import Wanted
 
 Callback = Callable[[Progress], bool | None]
 Poll = Callable[[float], None]
@@ -86,7 +87,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
 
     @abstractmethod
     def _march(
-        self, job: Job, items: slice, *, with_dual: bool, poll: Poll | None
+        self, job: Job, items: slice, *, wanted: Wanted, poll: Poll | None
     ) -> Iterator[Frames]:
         """The frames of ``job.image[items]`` at the increasing times of the job."""
 
@@ -145,7 +146,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             Once, if the error asked for was not reached.
         """
         job = self._job(image, t)
-        result = self._solve(job, with_dual=False, callback=None)
+        result = self._solve(job, Wanted(), None)
         return result.u[0] if job.times.scalar else result.u
 
     def fit_transform(self, image: Any, y: Any = None, t: Any = None) -> Any:
@@ -173,6 +174,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         t: Any = None,
         *,
         return_dual: bool = False,
+        certify: bool = True,
         callback: Callback | None = None,
     ) -> TVFlowResult:
         """The TV flow of an image with what is known of its accuracy.
@@ -185,6 +187,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             As for `transform`; a single number gives a result of one time.
         return_dual : bool, optional
             Also return the dual variable.
+        certify : bool, optional
+            Also bound the error rigorously, which takes about as long as the flow itself.
         callback : callable, optional
             ``callback(progress)`` is told the fraction done at least every 50 ms of work, in the
             thread that called; returning True stops the solve, and the result then has the times
@@ -193,9 +197,10 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         Returns
         -------
         TVFlowResult
-            Times, images, estimated errors.
+            Times, images, estimated errors and certain bounds.
         """
-        return self._solve(self._job(image, t), with_dual=return_dual, callback=callback)
+        wanted = Wanted(dual=bool(return_dual), bound=bool(certify))
+        return self._solve(self._job(image, t), wanted, callback)
 
     def staged_transform(self, image: Any, t: Any = None) -> Iterator[Any]:
         """The flow at one requested time after the other, as soon as each is there.
@@ -216,7 +221,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return self._stages(job)
 
     def _stages(self, job: Job) -> Iterator[Any]:
-        for frames in self._march(job, slice(None), with_dual=False, poll=_patient(job.image)):
+        for frames in self._march(job, slice(None), wanted=Wanted(), poll=_patient(job.image)):
             for m in range(len(frames.times)):
                 yield job.frame(frames.u[:, m].contiguous())
         self._warn(frames.error.T, frames.converged)
@@ -251,15 +256,15 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                 f"{error} For example, type {type(self).__name__}({name}={default!r})."
             ) from None
 
-    def _solve(self, job: Job, *, with_dual: bool, callback: Callback | None) -> TVFlowResult:
+    def _solve(self, job: Job, wanted: Wanted, callback: Callback | None) -> TVFlowResult:
         times, n = job.times.increasing, job.image.shape[0]
         # Pages of memory are only taken when they are written to.
         u = job.image.new_empty((len(times), *job.image.shape))
         dual = None
-        if with_dual:
+        if wanted.dual:
             n_channels, *sizes = job.image.shape[1:]
             dual = u.new_empty((len(times), n, n_channels, len(sizes), *sizes))
-        error = np.empty((len(times), n))
+        error, bound = np.empty((len(times), n)), np.empty((len(times), n))
         n_iter, converged = np.empty(n, np.int64), np.empty(n, np.bool_)
         finished = len(times)
         size = self._items_at_a_time(job)
@@ -271,13 +276,15 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                     poll = _Reporter(callback, items, n, times[-1])
                 finished = 0 if items.stop < n else finished
                 end = 0
-                for frames in self._march(job, items, with_dual=with_dual, poll=poll):
+                for frames in self._march(job, items, wanted=wanted, poll=poll):
                     begin, end = end, end + len(frames.times)
                     if end - begin == len(times) and items.stop - items.start == n:
                         u = frames.u.transpose(0, 1)
                     else:
                         u[begin:end, items] = frames.u.transpose(0, 1)
                     error[begin:end, items] = frames.error.T
+                    if frames.bound is not None:
+                        bound[begin:end, items] = frames.bound.T
                     n_iter[items], converged[items] = frames.n_iter, frames.converged
                     if dual is not None and frames.dual is not None:
                         dual[begin:end, items] = frames.dual.transpose(0, 1)
@@ -294,6 +301,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             u=job.frame(u if in_order else u[asked]),
             dual=None if dual is None else job.restore(job.axes.dual_from_core(dual[asked])),
             error_estimate=job.axes.combine(error[asked]),
+            error_bound=job.axes.combine(bound[asked]) if wanted.bound else None,
             n_iter=job.axes.total(n_iter),
             converged=job.axes.every(converged),
         )

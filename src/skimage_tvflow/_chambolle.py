@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from skimage_tvflow._base import BaseTVFlow, Job, Poll
 from skimage_tvflow.core.march import Frames, march
-from skimage_tvflow.core.scheme import Settings
+from skimage_tvflow.core.scheme import Settings, Wanted
 
 
 class ChambolleTVFlow(BaseTVFlow):
@@ -143,7 +143,7 @@ class ChambolleTVFlow(BaseTVFlow):
             )
 
     def _march(
-        self, job: Job, items: slice, *, with_dual: bool, poll: Poll | None
+        self, job: Job, items: slice, *, wanted: Wanted, poll: Poll | None
     ) -> Iterator[Frames]:
         settings = Settings(
             n_steps=None if self.n_steps == "auto" else int(self.n_steps),
@@ -153,4 +153,4 @@ class ChambolleTVFlow(BaseTVFlow):
             algorithm=self.algorithm,
         )
         times, image = job.times.increasing, job.image[items]
-        return march(image, times, job.spacing, settings, with_dual=with_dual, poll=poll)
+        return march(image, times, job.spacing, settings, wanted=wanted, poll=poll)

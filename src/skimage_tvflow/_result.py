@@ -24,6 +24,9 @@ class TVFlowResult:
     error_estimate : ndarray of shape (T,), or (T, B) with a batch axis
         Estimated root-mean-square error per pixel, in the values of the image. NaN where nothing
         was computed that could estimate it (``tol=None`` with ``order=1``).
+    error_bound : ndarray of the same shape, or None
+        What the root-mean-square distance from the exact flow of the discrete image is certainly
+        below, whatever the solver did: see `certify`. None if it was not asked for.
     n_iter : ndarray of shape (), or (B,) with a batch axis
         Iterations spent, summed over time steps, attempts and separate channels.
     converged : ndarray of shape (), or (B,) with a batch axis
@@ -34,6 +37,7 @@ class TVFlowResult:
     u: Any
     dual: Any
     error_estimate: np.ndarray
+    error_bound: np.ndarray | None
     n_iter: np.ndarray
     converged: np.ndarray
 

@@ -11,8 +11,8 @@ from skimage_tvflow.core.scheme import (
     Poll,
     Scheme,
     Settings,
+    Wanted,
     distance,
-    take,
 )
 
 # A finer attempt that leaves more than this of the error has met the limits of the arithmetic, if
@@ -28,9 +28,9 @@ class Adaptive(Scheme):
     """
 
     def __init__(
-        self, problem: Problem, settings: Settings, with_dual: bool, poll: Poll | None
+        self, problem: Problem, settings: Settings, wanted: Wanted, poll: Poll | None
     ) -> None:
-        super().__init__(problem, settings, 2, with_dual, poll)
+        super().__init__(problem, settings, 2, wanted, poll)
         self._effort = np.ones(len(self._unit))
 
     def _fewest_steps(self, end: float) -> int:
@@ -63,19 +63,17 @@ class Adaptive(Scheme):
 
     def _attempt(self, items: np.ndarray, end: float, n_steps: int, n_iter: int) -> np.ndarray:
         """Try to reach ``end``; accept what is good or cannot be bettered, return the rest."""
-        coarse, _ = self._run(0, items, end, n_steps, n_iter)
-        fine, dual = self._run(1, items, end, 2 * n_steps, n_iter)
+        coarse = self._run(0, items, end, n_steps, n_iter)
+        fine = self._run(1, items, end, 2 * n_steps, n_iter)
         factor = EXTRAPOLATED if self._settings.order == 2 else 1.0
-        error = factor * distance(coarse, fine)
+        error = factor * distance(coarse.u, fine.u)
         ratio = error / (self._allowed(end) * self._deviation[items])
         self._strikes[items] += error > _STAGNANT * self._error[items]
         self._error[items] = error
         self._converged[items] = good = ratio <= 1
         final = good | (n_iter >= self._settings.max_num_iter) | (self._strikes[items] > 1)
-        done = np.flatnonzero(final)
-        if done.size:
-            self._accept(0, items[done], take(coarse, done), None)
-            self._accept(1, items[done], take(fine, done), None if dual is None else dual[done])
+        for which, run in enumerate((coarse, fine)):
+            self._accept(which, items[final], run if final.all() else run[final])
         change = np.where(good, np.clip(2.5 * ratio, 0.4, 1), np.clip(ratio, 2, 8))
         self._effort[items] = np.clip(self._effort[items] * change, 1e-3, None)
         return items[~final]

@@ -15,6 +15,7 @@ from skimage_tvflow.core.scheme import (
     Poll,
     Scheme,
     Settings,
+    Wanted,
     distance,
     take,
 )
@@ -29,9 +30,9 @@ class Fixed(Scheme):
     """``n_steps`` equal steps from 0 to the last time, those of the second trajectory bisected."""
 
     def __init__(
-        self, problem: Problem, settings: Settings, with_dual: bool, poll: Poll | None
+        self, problem: Problem, settings: Settings, wanted: Wanted, poll: Poll | None
     ) -> None:
-        super().__init__(problem, settings, settings.order, with_dual, poll)
+        super().__init__(problem, settings, settings.order, wanted, poll)
         assert settings.n_steps is not None
         self._n_steps: int = settings.n_steps
 
@@ -57,7 +58,7 @@ class Plain(Fixed):
         size = max(1, _CHUNK_BYTES // (frame.numel() * frame.element_size()))
         longest = max(np.diff([0.0, *times])) * self._unit
         while times:
-            if self._with_dual or self._may_be_extinct(self._now, longest):
+            if self._wanted != Wanted() or self._may_be_extinct(self._now, longest):
                 count = 1
                 yield from self._intervals(times[:1])
             else:
@@ -100,8 +101,8 @@ class Plain(Fixed):
         count = self._steps_to(end)
         self._error[items] = np.nan
         for which in range(len(self._trajectories)):
-            u, dual = self._run(which, items, end, count << which, self._settings.max_num_iter)
-            self._accept(which, items, u, dual)
+            done = self._run(which, items, end, count << which, self._settings.max_num_iter)
+            self._accept(which, items, done)
         self._note_extrapolation(items, [take(u, items) for u in self._at])
 
 
@@ -112,9 +113,9 @@ class Controlled(Fixed):
     """
 
     def __init__(
-        self, problem: Problem, settings: Settings, with_dual: bool, poll: Poll | None
+        self, problem: Problem, settings: Settings, wanted: Wanted, poll: Poll | None
     ) -> None:
-        super().__init__(problem, settings, with_dual, poll)
+        super().__init__(problem, settings, wanted, poll)
         self._effort = np.ones((settings.order, len(self._unit)))
 
     def _reach(self, end: float, items: np.ndarray) -> None:
@@ -130,7 +131,7 @@ class Controlled(Fixed):
         k = even(plan * self._effort[which, items], max(1, largest // 2))
         before = take(self._at[which], items).clone()
         for where, (n_iter,) in groups(k):
-            before[where], _ = self._run(which, items[where], end, count, n_iter)
+            before[where] = self._run(which, items[where], end, count, n_iter).u
         error = np.zeros(len(items))
         pending = np.arange(len(items))
         while pending.size:
@@ -138,13 +139,11 @@ class Controlled(Fixed):
             unsolved = []
             for where, (n_iter,) in groups(k[pending]):
                 chosen = pending[where]
-                u, dual = self._run(which, items[chosen], end, count, n_iter)
-                error[chosen] = _TWICE_ITERATED * distance(u, take(before, chosen))
-                before[chosen] = u
+                done = self._run(which, items[chosen], end, count, n_iter)
+                error[chosen] = _TWICE_ITERATED * distance(done.u, take(before, chosen))
+                before[chosen] = done.u
                 final = (error[chosen] <= allowed * deviation[chosen]) | (n_iter == largest)
-                done = np.flatnonzero(final)
-                dual = None if dual is None else dual[done]
-                self._accept(which, items[chosen[done]], u[done], dual)
+                self._accept(which, items[chosen[final]], done[final])
                 unsolved.append(chosen[~final])
             pending = np.concatenate(unsolved)
         self._converged[items] &= error <= allowed * deviation

@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from skimage_tvflow.core.adaptive import Adaptive
 from skimage_tvflow.core.fixed import Controlled, Plain
+from skimage_tvflow.core.operators import rms
 from skimage_tvflow.core.problem import Problem
-from skimage_tvflow.core.scheme import Scheme, Settings
+from skimage_tvflow.core.scheme import Scheme, Settings, Wanted
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class Frames:
     converged : array of shape (N,), bool
     dual : Tensor of shape (N, M, C, n_spatial, *spatial) or None: the mean of phi since the time
         before
+    bound : array of shape (N, M) or None: what the RMS error is certainly below
     """
 
     times: Sequence[float]
@@ -35,6 +38,7 @@ class Frames:
     n_iter: np.ndarray
     converged: np.ndarray
     dual: Tensor | None
+    bound: np.ndarray | None
 
 
 def march(
@@ -43,7 +47,7 @@ def march(
     spacing: Sequence[float],
     settings: Settings,
     *,
-    with_dual: bool = False,
+    wanted: Wanted,
     poll: Callable[[float], None] | None = None,
 ) -> Iterator[Frames]:
     """The TV flow of every item of ``image`` at the increasing ``times``, as they come.
@@ -54,33 +58,39 @@ def march(
     times : increasing, all >= 0
     spacing : one per spatial axis
     settings : Settings
-    with_dual : also give the dual variable
+    wanted : what else to give
     poll : called every 40 ms of work with the time reached; what it raises ends the march
     """
     n, channels, *sizes = image.shape
     n_iter, converged = np.zeros(n, np.int64), np.ones(n, np.bool_)
     moving = [time for time in times if time > 0]
     if len(moving) < len(times):
-        dual = image.new_zeros((n, 1, channels, len(sizes), *sizes)) if with_dual else None
-        yield Frames([0.0], image.clone()[:, None], np.zeros((n, 1)), n_iter, converged, dual)
+        dual = image.new_zeros((n, 1, channels, len(sizes), *sizes)) if wanted.dual else None
+        zeros = np.zeros((n, 1))
+        yield Frames([0.0], image.clone()[:, None], zeros, n_iter, converged, dual, zeros)
     if not moving:
         return
     problem = Problem.of(image, spacing)
     scale, flat = problem.scale.cpu().numpy(), problem.deviation.cpu().numpy() == 0
-    for outcome in _scheme(problem, settings, with_dual, poll).outcomes(moving):
+    for outcome in _scheme(problem, settings, wanted, poll).outcomes(moving):
         n_iter, converged = n_iter + outcome.n_iter, converged & outcome.converged
         u = problem.restore(outcome.u)
         if flat.any():
             u[flat] = image[flat][:, None]
         error = outcome.error * scale[:, None]
-        yield Frames(outcome.times, u, error, n_iter, converged, outcome.dual)
+        bound = outcome.bound
+        if bound is not None:
+            # What is returned was rounded once more, to the image's precision.
+            rounding = rms(u.flatten(0, 1)).cpu().numpy() * torch.finfo(u.dtype).eps
+            bound = np.where(flat, 0.0, bound.T * scale + rounding.reshape(bound.shape).T).T
+        yield Frames(outcome.times, u, error, n_iter, converged, outcome.dual, bound)
 
 
 def _scheme(
     problem: Problem,
     settings: Settings,
-    with_dual: bool,
+    wanted: Wanted,
     poll: Callable[[float], None] | None,
 ) -> Scheme:
     kind = Adaptive if settings.n_steps is None else Plain if settings.tol is None else Controlled
-    return kind(problem, settings, with_dual, poll)
+    return kind(problem, settings, wanted, poll)

@@ -28,6 +28,7 @@ class Problem:
     spacing : one per spatial axis, the smallest 1
     unit : Tensor of shape (N,), float64: a time of the caller's is ``t * unit`` here
     deviation : Tensor of shape (N,), float64: the standard deviation of every item of ``u``
+    rounding : Tensor of shape (N,), float64: how far ``u`` is from the image, RMS, by rounding
     """
 
     u: Tensor
@@ -36,6 +37,7 @@ class Problem:
     spacing: tuple[float, ...]
     unit: Tensor
     deviation: Tensor
+    rounding: Tensor
 
     @classmethod
     def of(cls, image: Tensor, spacing: Sequence[float]) -> Problem:
@@ -53,13 +55,15 @@ class Problem:
         column = scale.reshape(-1, *[1] * (n_spatial + 1))
         centred = torch.where((largest > noise).reshape(column.shape), centred / column, 0.0)
         finest = min(spacing)
+        u = centred.to(image.dtype)
         return cls(
-            u=centred.to(image.dtype),
+            u=u,
             mean=mean,
             scale=scale,
             spacing=tuple(h / finest for h in spacing),
             unit=1 / (scale * finest),
             deviation=rms(centred),
+            rounding=rms(centred - u),
         )
 
     def restore(self, u: Tensor) -> Tensor:

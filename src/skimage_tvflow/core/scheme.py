@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core import backends
+from skimage_tvflow.core.certificate import Ledger
 from skimage_tvflow.core.extinction import flux, remaining_time
 from skimage_tvflow.core.operators import magnitude, rms
 from skimage_tvflow.core.problem import Problem
@@ -54,6 +55,7 @@ class Outcome:
     converged : array of shape (N,), bool
     dual : Tensor of shape (N, M, C, n_spatial, *spatial) or None: the mean of phi since the time
         before
+    bound : array of shape (N, M) or None, what the RMS error is certainly below
     """
 
     times: Sequence[float]
@@ -62,6 +64,36 @@ class Outcome:
     n_iter: np.ndarray
     converged: np.ndarray
     dual: Tensor | None = None
+    bound: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What else than images: the dual variable, the certified bound. Both need single steps."""
+
+    dual: bool = False
+    bound: bool = False
+
+
+@dataclass(frozen=True)
+class Run:
+    """Items of a trajectory, brought to a time.
+
+    Attributes
+    ----------
+    u : Tensor of shape (n, C, *spatial)
+    dual : Tensor of shape (n, C, n_spatial, *spatial) or None: the mean of phi on the way
+    bound : array of shape (n,) or None
+    """
+
+    u: Tensor
+    dual: Tensor | None = None
+    bound: np.ndarray | None = None
+
+    def __getitem__(self, which: np.ndarray) -> Run:
+        dual = None if self.dual is None else self.dual[which]
+        bound = None if self.bound is None else self.bound[which]
+        return Run(self.u[which], dual, bound)
 
 
 class Scheme:
@@ -72,7 +104,7 @@ class Scheme:
         problem: Problem,
         settings: Settings,
         n_trajectories: int,
-        with_dual: bool,
+        wanted: Wanted,
         poll: Poll | None,
     ) -> None:
         self._settings = settings
@@ -85,7 +117,8 @@ class Scheme:
         ]
         # The image of every trajectory at the last accepted time: where an attempt starts.
         self._at = [problem.u] * n_trajectories
-        self._with_dual = with_dual
+        self._wanted = wanted
+        self._bound = problem.rounding.cpu().numpy().copy()
         self._poll = poll
         self._now = self._last = 0.0
         self._alive_until = np.zeros(len(self._unit))
@@ -103,7 +136,8 @@ class Scheme:
                 self._reach(end, alive)
             u, error = self._answer(self._at)[:, None], self._error[:, None]
             dual = None if self._dual is None else self._dual[:, None]
-            yield Outcome([end], u, error, self._n_iter, self._converged, dual)
+            bound = self._certified()[:, None] if self._wanted.bound else None
+            yield Outcome([end], u, error, self._n_iter, self._converged, dual, bound)
             self._now = end
 
     def _reach(self, end: float, items: np.ndarray) -> None:
@@ -115,11 +149,17 @@ class Scheme:
         self._error, self._converged = np.zeros(n), np.ones(n, np.bool_)
         self._n_iter = np.zeros(n, np.int64)
         self._dual: Tensor | None = None
-        if self._with_dual:
+        if self._wanted.dual:
             self._dual = self._at[0].new_zeros((n, channels, len(sizes), *sizes))
 
     def _answer(self, at: Sequence[Tensor]) -> Tensor:
         return at[-1].clone() if self._settings.order == 1 else torch.lerp(at[0], at[1], 2.0)
+
+    def _certified(self) -> np.ndarray:
+        """The bound of the answer: that of the finest trajectory, and the way from it."""
+        if self._settings.order == 1:
+            return self._bound
+        return self._bound + distance(self._at[0], self._at[1])
 
     def _extinguish(self, end: float) -> np.ndarray:
         """Put those items to their mean that a single step brings there; return the others."""
@@ -135,8 +175,11 @@ class Scheme:
             dead &= magnitude(psi).flatten(1).amax(1).cpu().numpy() <= step
         items = np.flatnonzero(dead)
         for which, mean in enumerate(means):
-            dual = psi[items].div(column(-whole[items], psi)) if self._with_dual else None
-            self._accept(which, items, mean[items], dual)
+            dual = psi[items].div(column(-whole[items], psi))
+            ledger = Ledger(self._bound[items], self._spacing)
+            if self._wanted.bound and items.size:
+                ledger.charge(self._at[which][items], mean[items], dual, whole[items])
+            self._accept(which, items, Run(mean[items], dual, ledger.bound))
         return np.flatnonzero(~dead)
 
     def _may_be_extinct(self, until: float, step: np.ndarray) -> bool:
@@ -155,24 +198,28 @@ class Scheme:
         """The least number of steps in which a trajectory may go from now to ``end``."""
         raise NotImplementedError
 
-    def _run(
-        self, which: int, items: np.ndarray, end: float, n_steps: int, n_iter: int
-    ) -> tuple[Tensor, Tensor | None]:
-        """Run ``items`` of one trajectory from the last accepted time to ``end``: u, mean phi."""
-        trajectory, length = self._trajectories[which], end - self._now
-        trajectory.reset_primal(items, take(self._at[which], items))
-        step = (length / n_steps * self._unit[items])[None]
+    def _run(self, which: int, items: np.ndarray, end: float, n_steps: int, n_iter: int) -> Run:
+        """Run ``items`` of one trajectory from the last accepted time to ``end``."""
+        trajectory, start = self._trajectories[which], take(self._at[which], items)
+        trajectory.reset_primal(items, start)
+        step = (end - self._now) / n_steps * self._unit[items]
         self._n_iter[items] += n_steps * n_iter
         watch = self._watch(end)
-        if not self._with_dual or which < len(self._trajectories) - 1:
-            trajectory.advance(items, [n_steps], step, n_iter, poll=watch)
-            return trajectory.primal(items), None
+        finest = which == len(self._trajectories) - 1
+        if not finest or not (self._wanted.dual or self._wanted.bound):
+            trajectory.advance(items, [n_steps], step[None], n_iter, poll=watch)
+            return Run(trajectory.primal(items))
+        ledger = Ledger(self._bound[items], self._spacing)
         mean: Tensor | None = None
         for _ in range(n_steps):
-            trajectory.advance(items, [1], step, n_iter, poll=watch)
-            dual = trajectory.dual(items) / n_steps
+            trajectory.advance(items, [1], step[None], n_iter, poll=watch)
+            after, dual = trajectory.primal(items), trajectory.dual(items)
+            if self._wanted.bound:
+                ledger.charge(start, after, dual, step)
+            start = after
+            dual /= n_steps
             mean = dual if mean is None else mean.add_(dual)
-        return trajectory.primal(items), mean
+        return Run(start, mean, ledger.bound)
 
     def _watch(self, end: float) -> Poll | None:
         poll, now = self._poll, self._now
@@ -187,13 +234,15 @@ class Scheme:
         assert self._settings.tol is not None
         return self._settings.tol * float((end / self._last) ** 0.25)
 
-    def _accept(self, which: int, items: np.ndarray, u: Tensor, dual: Tensor | None) -> None:
+    def _accept(self, which: int, items: np.ndarray, run: Run) -> None:
         if len(items) == len(self._unit):
-            self._at[which] = u
+            self._at[which] = run.u
         elif len(items):
-            self._at[which] = self._at[which].index_put((torch.as_tensor(items),), u)
-        if self._dual is not None and dual is not None:
-            self._dual[items] = dual
+            self._at[which] = self._at[which].index_put((torch.as_tensor(items),), run.u)
+        if self._dual is not None and run.dual is not None:
+            self._dual[items] = run.dual
+        if run.bound is not None and which == len(self._trajectories) - 1:
+            self._bound[items] = run.bound
 
 
 def take(u: Tensor, items: np.ndarray) -> Tensor:
