@@ -1,4 +1,4 @@
-"""ChambolleTVFlow and the functions on it: what they return, how exact they are, what they refuse."""
+"""ChambolleTVFlow and the functions on it: results, accuracy, refusals."""
 
 import re
 import warnings
@@ -204,15 +204,15 @@ class TestStages:
 
 class TestCallback:
     def test_hears_a_fraction_that_never_falls(self, small):
-        stack, heard = np.stack([small] * 20), []
-        flow = ChambolleTVFlow(batch_axis=0, batch_size=3, tol=1e-4)
-        quiet = flow.transform(stack, [0.1, 1.0])
-        loud = flow.solve(stack, [0.1, 1.0], callback=lambda p: heard.append(p) or False)
+        stack, heard = np.stack([small] * 8), []
+        flow = ChambolleTVFlow(batch_axis=0, batch_size=3)
+        quiet = flow.transform(stack, [0.1, 0.4])
+        loud = flow.solve(stack, [0.1, 0.4], callback=lambda p: heard.append(p) or False)
         fractions = [progress.fraction for progress in heard]
         assert fractions == sorted(fractions)
-        assert len(set(fractions)) >= 7
-        assert 0 < fractions[0] < fractions[-1] == 1
-        assert {progress.time for progress in heard} >= {0.1, 1.0}
+        assert len(set(fractions)) >= 6
+        assert 0 <= fractions[0] < fractions[-1] == 1
+        assert {progress.time for progress in heard} >= {0.1, 0.4}
         np.testing.assert_array_equal(loud.u, quiet)
 
     def test_returning_true_stops_with_the_times_finished(self, small):
@@ -338,6 +338,15 @@ class TestAccuracy:
         picture = PICTURES["camera"]
         flow = ChambolleTVFlow(n_steps=20, algorithm="projection", tol=3e-3, max_num_iter=10**4)
         assert rms(flow.transform(picture, 0.2) - truths["camera"][0]) <= 3e-3 * picture.std()
+
+    def test_the_bound_on_iterations_is_what_keeps_a_tolerance_from_being_met(self, truths):
+        picture, truth = PICTURES["noise"], truths["noise"]
+        for order in (1, 2):
+            flow = ChambolleTVFlow(order=order, tol=3e-4, max_num_iter=10**6)
+            result = flow.solve(picture, TIMES[:2])
+            assert result.converged
+            errors = rms(result.u - truth[:2], axis=(1, 2))
+            assert (errors <= 1.5 * 3e-4 * picture.std()).all()
 
     def test_a_scheme_of_fixed_steps_solves_them_to_tol(self, small):
         tight = {"order": 1, "n_steps": 10, "max_num_iter": 10**5}
@@ -532,8 +541,8 @@ class TestFunctions:
         times = geometric_times(step)
         assert times.shape == (12,)
         assert times[-1] == pytest.approx(extinction_time(step))
-        assert times[0] == pytest.approx(times[-1] / 100)
-        np.testing.assert_allclose(times[1:] / times[:-1], 100 ** (1 / 11))
+        assert times[0] == pytest.approx(times[-1] / 1000)
+        np.testing.assert_allclose(times[1:] / times[:-1], 1000 ** (1 / 11))
         assert geometric_times(step, 1) == pytest.approx([extinction_time(step)])
         several = geometric_times(np.stack([step, 3 * step]), 4, batch_axis=0, rtol=1e-4)
         assert several[-1] == pytest.approx(15, rel=1e-3)
@@ -549,7 +558,7 @@ class TestFunctions:
 
 
 BAD_PARAMETERS = {
-    "n_steps": [0, -3, 2.5, "many", None, True],
+    "n_steps": [0, -3, 2.5, "many", None],
     "order": [0, 3, 1.5, "2", None],
     "tol": [0, -1e-3, "fine", float("nan")],
     "algorithm": ["fista", 1, None],

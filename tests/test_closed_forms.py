@@ -55,7 +55,7 @@ def merged(values, counts, k):
 
 
 def extinction(signal, h=1.0):
-    """When the cumulated signal is no longer above or below its ends by more than t: exact in 1-D."""
+    """When the mean is reached: the cumulated signal, which the flux must undo, is at most t."""
     return h * np.abs(np.cumsum(signal - np.mean(signal))).max()
 
 

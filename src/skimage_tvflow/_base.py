@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -293,7 +294,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                         poll(frames.times[-1])
         except _StoppedByCallback:
             n_iter, converged = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-        self._warn(error[:finished], converged)
+        else:
+            self._warn(error, converged)
         asked = [k for k in job.times.order if k < finished]
         in_order = asked == list(range(len(times)))
         return TVFlowResult(
@@ -314,7 +316,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return max(1, job.image.shape[0])
 
     def _warn(self, error: np.ndarray, converged: np.ndarray) -> None:
-        if not len(error) or converged.all():
+        if converged.all():
             return
         failed = int(np.sum(~converged))
         warnings.warn(
@@ -322,7 +324,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             f"tol={self.tol}: the worst estimate is {np.nanmax(error[:, ~converged]):.1e} in the "
             f"values of the image. {self._advice()}",
             ConvergenceWarning,
-            stacklevel=4,
+            stacklevel=_depth_of_caller(),
         )
 
     def _advice(self) -> str:
@@ -342,6 +344,14 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
 
 def _is_table(axes: ImageAxes) -> bool:
     return len(axes.shape) == 2 and axes.batch_axis == 0
+
+
+def _depth_of_caller() -> int:
+    """How far up the stack, as `warnings.warn` counts, the code that called the package is."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals["__name__"].startswith("skimage_tvflow"):
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 class _Reporter:

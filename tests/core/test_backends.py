@@ -331,7 +331,8 @@ class TestChoice:
         assert isinstance(backends.start(u, spacing, "accelerated"), NumbaTrajectory)
         assert isinstance(backends.start(u, spacing, "projection"), TorchTrajectory)
 
-    def test_torch_marches_four_axes_as_numba_does_three_of_them(self):
+    def test_torch_marches_four_axes_as_numba_does_three_of_them(self, threads):
+        threads(1)  # small tensors: threads would only wait for each other
         volume = random_image((1, 1, 4, 3, 5), torch.float64)
         u = volume[:, :, None].expand(1, 1, 3, 4, 3, 5).contiguous()
         four = backends.start(u, (10.0, 1, 1, 1), "accelerated")
@@ -345,7 +346,8 @@ class TestChoice:
             torch.testing.assert_close(copy, three.primal(item), rtol=0, atol=1e-4)
 
     @pytest.mark.parametrize("sizes", [(30,), (9, 8), (4, 5, 6), (2, 3, 3, 4)])
-    def test_projection_and_accelerated_iteration_have_the_same_limit(self, sizes):
+    def test_projection_and_accelerated_iteration_have_the_same_limit(self, threads, sizes):
+        threads(1)
         u = random_image((1, 1, *sizes), torch.float64)
         results = []
         for algorithm, n_iter in [("accelerated", 2000), ("projection", 8000)]:

@@ -47,13 +47,14 @@ class Problem:
         mean = image.flatten(2).mean(2, dtype=exact).to(image.dtype)
         centred = image.to(exact) - mean.reshape(*mean.shape, *[1] * n_spatial)
         largest = centred.abs().flatten(1).amax(1)
-        largest = torch.where(largest > 0, largest, 1)
         # A constant image leaves rounding errors of its mean behind, not structures.
         noise = torch.finfo(exact).eps * 4 * image.abs().flatten(1).amax(1).to(exact)
+        flat = largest <= noise
+        largest = torch.where(flat, 1.0, largest)
         exponent = torch.frexp(largest).exponent - 1
         scale = torch.ldexp(torch.ones_like(largest), exponent)
         column = scale.reshape(-1, *[1] * (n_spatial + 1))
-        centred = torch.where((largest > noise).reshape(column.shape), centred / column, 0.0)
+        centred = torch.where(flat.reshape(column.shape), 0.0, centred / column)
         finest = min(spacing)
         u = centred.to(image.dtype)
         return cls(

@@ -22,7 +22,7 @@ from skimage_tvflow.core.problem import Problem
 
 # What |u_2N - u_N| says of the extrapolated image: on photographs, with time and iteration errors
 # in balance, the truth is a half to two times that.
-EXTRAPOLATED = 0.6
+EXTRAPOLATED = 0.75
 
 Poll = Callable[[float], None]
 
@@ -205,6 +205,9 @@ class Scheme:
         step = (end - self._now) / n_steps * self._unit[items]
         self._n_iter[items] += n_steps * n_iter
         watch = self._watch(end)
+        if watch is not None:
+            # Many short runs are as much work as a long one.
+            watch(0.0)
         finest = which == len(self._trajectories) - 1
         if not finest or not (self._wanted.dual or self._wanted.bound):
             trajectory.advance(items, [n_steps], step[None], n_iter, poll=watch)
