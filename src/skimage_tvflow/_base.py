@@ -267,7 +267,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             dual = u.new_empty((len(times), n, n_channels, len(sizes), *sizes))
         error, bound = np.empty((len(times), n)), np.empty((len(times), n))
         n_iter, converged = np.empty(n, np.int64), np.empty(n, np.bool_)
-        finished = len(times)
+        finished = 0
         size = self._items_at_a_time(job)
         try:
             for first in range(0, n, size):
@@ -275,7 +275,6 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                 poll = _patient(job.image)
                 if callback is not None:
                     poll = _Reporter(callback, items, n, times[-1])
-                finished = 0 if items.stop < n else finished
                 end = 0
                 for frames in self._march(job, items, wanted=wanted, poll=poll):
                     begin, end = end, end + len(frames.times)

@@ -90,7 +90,8 @@ class Adaptive(Scheme):
         ratio = error / (self._allowed(end) * self._deviation[items])
         self._strikes[items] += error > _STAGNANT * self._error[items]
         self._error[items] = error
-        self._converged[items] = good = ratio <= 1
+        good = ratio <= 1
+        self._converged[items] = error <= self._settings.tol * self._deviation[items]
         final = good | (n_iter >= self._settings.max_num_iter) | (self._strikes[items] > 1)
         for which, run in enumerate((coarse, fine)):
             self._accept(which, items[final], run if final.all() else run[final])

@@ -146,7 +146,7 @@ class Controlled(Fixed):
                 self._accept(which, items[chosen[final]], done[final])
                 unsolved.append(chosen[~final])
             pending = np.concatenate(unsolved)
-        self._converged[items] &= error <= allowed * deviation
+        self._converged[items] &= error <= self._settings.tol * deviation
         self._error[items] = np.fmax(self._error[items], error)
         self._effort[which, items] = _next_effort(k / 2 / plan, error / (allowed * deviation))
 
