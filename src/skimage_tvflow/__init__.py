@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skimage_tvflow._certify import CertifiedError, certify
     from skimage_tvflow._chambolle import ChambolleTVFlow
     from skimage_tvflow._functions import (
         extinction_time,
@@ -20,9 +21,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CertifiedError",
     "ChambolleTVFlow",
     "Progress",
     "TVFlowResult",
+    "certify",
     "extinction_time",
     "geometric_times",
     "total_variation",
@@ -30,9 +33,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "CertifiedError": "_certify",
     "ChambolleTVFlow": "_chambolle",
     "Progress": "_result",
     "TVFlowResult": "_result",
+    "certify": "_certify",
     "extinction_time": "_functions",
     "geometric_times": "_functions",
     "total_variation": "_functions",

@@ -33,9 +33,10 @@ from skimage_tvflow.core.problem import Problem
 
 # Pairwise sums of n terms are off by less than log2(n) rounding errors; every term has a few more.
 _ROUNDING = 64 * np.finfo(np.float64).eps
-# What the solves of the finer trajectory aim at, in deviations: below it, their share is small.
+# What the solves of the finer trajectory aim at, in deviations, and the least and most iterations
+# they take: the gap they leave is to be small beside that of the steps, however short.
 _FINER_TOL = 2e-4
-_MOST_ITERATIONS = 400
+_LEAST_ITERATIONS, _MOST_ITERATIONS = 14, 400
 
 
 class Ledger:
@@ -124,7 +125,7 @@ class _FinerTrajectory:
         if step.any():
             spread = np.where(self._deviation > 0, self._deviation, 1)
             plan = iterations_for(step / spread, _FINER_TOL, "accelerated")
-            n_iter = int(even(plan, _MOST_ITERATIONS).max())
+            n_iter = int(even(np.maximum(plan, _LEAST_ITERATIONS), _MOST_ITERATIONS).max())
             for _ in range(self._n_steps):
                 self._trajectory.advance(everyone, [1], step[None], n_iter)
                 after = self._trajectory.primal(everyone)

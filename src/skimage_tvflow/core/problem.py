@@ -67,6 +67,12 @@ class Problem:
             rounding=rms(centred - u),
         )
 
+    def normalise(self, frames: Tensor) -> Tensor:
+        """From the image's values, shape (M, N, C, *spatial), to the solver's."""
+        ones = [1] * (frames.ndim - 3)
+        centred = frames - self.mean.reshape(*self.mean.shape, *ones)
+        return centred / self.scale.to(frames.dtype).reshape(-1, 1, *ones)
+
     def restore(self, u: Tensor) -> Tensor:
         """From the solver's units, shape (N, M, C, *spatial), to the image's, in place."""
         ones = [1] * (u.ndim - 3)
