@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,20 +13,15 @@ from numba.core import event
 from torch import Tensor
 
 from skimage_tvflow.core.backends import _sweep
+from skimage_tvflow.core.backends._bands import Band, Layout, make_bands
 from skimage_tvflow.core.dual import Momentum
-from skimage_tvflow.core.operators import norm_bound
 from skimage_tvflow.core.parallel import run_all
 
 _logger = logging.getLogger("skimage_tvflow")
 
 # What a wavefront may keep in use at once: half of a common second-level cache.
 _CACHE_BYTES = 512 * 1024
-_MAX_DEPTH = 16
-# Rows of at least this many pixels are padded to full vectors.
-_VECTOR = 16
-_WIDE = 32
-
-MAX_AXES = 3
+_MOST_DEPTH = 12
 
 
 class _AnnounceCompilation(event.Listener):
@@ -52,22 +47,9 @@ class NumbaTrajectory:
 
     def __init__(self, u: Tensor, spacing: Sequence[float]) -> None:
         self._shape = tuple(u.shape)
-        sizes = u.shape[2:]
-        # An axis of one pixel has no differences; without it a column is as fast as a row.
-        self._axes = [i for i, n in enumerate(sizes) if n > 1] or [len(sizes) - 1]
-        self._spacing = [spacing[i] for i in self._axes]
-        self._bound = norm_bound(spacing, sizes)
-        grid = [sizes[i] for i in self._axes]
-        self._width = grid[-1]
-        self._n_rows = math.prod(grid[:-1])
-        self._lag = grid[-2] if len(grid) == 3 else 1
-        padded = -(-self._width // _VECTOR) * _VECTOR if self._width >= _WIDE else self._width
-        self._stride = padded + 1
-        dtype = u.numpy().dtype
-        n, channels = u.shape[:2]
-        self._f = np.zeros((n, channels, self._n_rows, self._stride), dtype)
-        rows = self._lag + self._n_rows
-        self._phi = np.zeros((n, 2, channels, len(grid), rows, self._stride), dtype)
+        n = len(u)
+        self._layout = Layout.of(u.shape[1:], spacing, u.numpy().dtype)
+        self._bands, self._lasting = make_bands(self._layout, n, torch.get_num_threads())
         self._newest = np.zeros(n, np.int64)
         self._length = np.ones(n)
         self.reset_primal(np.arange(n), u)
@@ -82,92 +64,117 @@ class NumbaTrajectory:
         poll: Callable[[float], None] | None = None,
     ) -> None:
         """See :meth:`.Trajectory.advance`."""
-        steps = np.asarray(n_steps, np.int64)
-        done = np.zeros((len(items), 1), np.int64)
+        self._rescale(items, lengths[0])
+        plan = _Plan(self._layout, np.asarray(n_steps, np.int64), lengths, n_iter)
+        total = plan.n_stages * len(items) * len(self._bands)
+        done = np.zeros((len(items), len(self._bands), 1), np.int64)
         cancel = np.zeros(1, np.bool_)
         out = self._frame_rows(frames, len(items))
-        tasks = [
-            functools.partial(
-                self._march, item, steps, lengths[:, i], n_iter, out[i], done[i], cancel
-            )
-            for i, item in enumerate(items)
-        ]
-        total = len(items) * int(steps.sum()) * n_iter
         watch = None if poll is None else lambda: poll(float(done.sum()) / total)
-        run_all(tasks, torch.get_num_threads(), watch, lambda: cancel.fill(True))
+        # One band needs no halo, and goes all the way.
+        lasting = self._lasting if len(self._bands) > 1 else plan.n_stages
+        for begin in range(0, plan.n_stages, lasting):
+            stages = (begin, min(begin + lasting, plan.n_stages))
+            tasks = [
+                functools.partial(
+                    plan.march,
+                    *(i, stages, band, item, self._newest[item], out[i], done[i, j], cancel),
+                )
+                for i, item in enumerate(items)
+                for j, band in enumerate(self._bands)
+            ]
+            run_all(tasks, torch.get_num_threads(), watch, lambda: cancel.fill(True))
+            self._newest[items] = (self._newest[items] + stages[1] - stages[0]) % 2
+            for upper, lower in itertools.pairwise(self._bands):
+                upper.copy_halo(items, lower)
+                lower.copy_halo(items, upper)
+        self._length[items] = lengths[-1]
 
-    def _march(
-        self,
-        item: int,
-        n_steps: np.ndarray,
-        lengths: np.ndarray,
-        n_iter: int,
-        frames: np.ndarray,
-        done: np.ndarray,
-        cancel: np.ndarray,
-    ) -> None:
-        f, phi = self._f[item], self._phi[item]
-        dtype = f.dtype
-        if self._length[item] != lengths[0]:
-            f *= dtype.type(self._length[item] / lengths[0])
-        momentum = Momentum.planned(n_iter, self._bound)
-        h = 1 / np.array(self._spacing[::-1])
-        march = _sweep.make_march(len(self._axes), f.shape[0] > 1)
-        depth = self._depth(f)
-        self._newest[item] = march(
-            f,
-            phi,
-            self._newest[item],
-            self._lag,
-            self._width,
-            n_steps,
-            lengths.astype(dtype),
-            n_iter,
-            frames,
-            np.array([momentum.beta, momentum.gamma, 1], dtype),
-            h.astype(dtype),
-            (momentum.step * h).astype(dtype),
-            depth,
-            np.empty((depth, self._lag + 1, f.shape[0], self._stride + 1), dtype),
-            np.empty(self._stride, dtype),
-            done,
-            cancel,
-        )
-        self._length[item] = lengths[-1]
-
-    def _depth(self, f: np.ndarray) -> int:
-        arrays = 2 + 2 * len(self._axes)
-        if f.nbytes * arrays <= _CACHE_BYTES:
-            return 1
-        per_stage = f.nbytes // self._n_rows * self._lag * arrays
-        return max(1, min(_MAX_DEPTH, _CACHE_BYTES // per_stage))
+    def _rescale(self, items: np.ndarray, lengths: np.ndarray) -> None:
+        """Put f in proportion to steps of ``lengths``, shape (n,)."""
+        for item, length in zip(items, lengths, strict=True):
+            if self._length[item] != length:
+                for band in self._bands:
+                    band.f[item] *= band.f.dtype.type(self._length[item] / length)
 
     def _frame_rows(self, frames: Tensor | None, n_items: int) -> np.ndarray:
-        rows = (self._shape[1], self._n_rows, self._width)
         if frames is None:
-            return np.empty((n_items, 0, *rows), self._f.dtype)
-        return frames.numpy().reshape(n_items, -1, *rows)
+            return np.empty((n_items, 0), self._layout.dtype)
+        return frames.numpy().reshape(n_items, -1)
 
     def primal(self, items: np.ndarray) -> Tensor:
         """See :meth:`.Trajectory.primal`."""
-        pixels = self._f[items, :, :, 1 : self._width + 1]
+        width = self._layout.width
+        own = [band.f[items, :, band.inner, :width] for band in self._bands]
+        pixels = own[0] if len(own) == 1 else np.concatenate(own, 2)
         pixels *= self._length[items].astype(pixels.dtype)[:, None, None, None]
         return torch.from_numpy(pixels.reshape(len(items), *self._shape[1:]))
 
     def reset_primal(self, items: np.ndarray, u: Tensor) -> None:
         """See :meth:`.Trajectory.reset_primal`."""
-        pixels = u.numpy().reshape(len(items), self._shape[1], self._n_rows, self._width)
-        for item, image in zip(items, pixels, strict=True):
-            length = self._f.dtype.type(self._length[item])
-            np.divide(image, length, out=self._f[item, :, :, 1 : self._width + 1])
+        rows = (len(items), self._shape[1], self._layout.n_rows, self._layout.width)
+        images = u.numpy().reshape(rows)
+        for band in self._bands:
+            band.reset(items, images, self._length[items])
 
     def dual(self, items: np.ndarray) -> Tensor:
         """See :meth:`.Trajectory.dual`."""
         n, channels, *sizes = len(items), *self._shape[1:]
-        dtype = torch.from_numpy(self._f[0]).dtype
-        out = torch.zeros((n, channels, len(sizes), *sizes), dtype=dtype)
-        newest = self._phi[items, self._newest[items]]
-        for i, axis in enumerate(reversed(self._axes)):
-            component = newest[:, :, i, self._lag :, 1 : self._width + 1]
-            out[:, :, axis] = torch.from_numpy(component.reshape(n, channels, *sizes))
-        return out
+        layout = self._layout
+        out = np.zeros((n, channels, len(sizes), layout.n_rows, layout.width), layout.dtype)
+        for band in self._bands:
+            newest = band.phi[items, self._newest[items], ..., layout.lag :, : layout.width]
+            for i, axis in enumerate(reversed(layout.axes)):
+                rows = slice(band.own.start, band.own.stop)
+                out[:, :, axis, rows] = newest[:, :, i, band.inner]
+        return torch.from_numpy(out.reshape(n, channels, len(sizes), *sizes))
+
+
+class _Plan:
+    """What a march is to do, in the form the compiled code takes."""
+
+    def __init__(
+        self, layout: Layout, n_steps: np.ndarray, lengths: np.ndarray, n_iter: int
+    ) -> None:
+        dtype = layout.dtype
+        self._layout = layout
+        self._n_steps = n_steps
+        self._lengths = np.ascontiguousarray(lengths.T, dtype)
+        self._n_iter = n_iter
+        self.n_stages = int(n_steps.sum()) * n_iter
+        momentum = Momentum.planned(n_iter, layout.bound)
+        h = 1 / np.array(layout.spacing[::-1])
+        self._momentum = np.array([momentum.beta, momentum.gamma, 1], dtype)
+        self._h = h.astype(dtype)
+        self._step = (momentum.step * h).astype(dtype)
+        self._depth = min(_depth(layout), self.n_stages)
+        self._compiled = _sweep.make_march(len(layout.axes), layout.channels > 1, dtype.itemsize)
+
+    def march(
+        self,
+        i: int,
+        stages: tuple[int, int],
+        band: Band,
+        item: int,
+        newest: int,
+        frames: np.ndarray,
+        done: np.ndarray,
+        cancel: np.ndarray,
+    ) -> None:
+        """Take ``stages`` of the march of ``item``, the plan's ``i``-th, in one band."""
+        layout = self._layout
+        slots = self._depth * (layout.lag + 1) * layout.channels
+        ring = layout.aligned(slots * (layout.stride + layout.lanes))
+        self._compiled(
+            *(band.f[item].reshape(-1), band.phi[item].reshape(-1), newest, band.grid()),
+            *(self._n_steps, self._lengths[i], self._n_iter, stages, frames),
+            *(self._momentum, self._h, self._step, self._depth, ring, done, cancel),
+        )
+
+
+def _depth(layout: Layout) -> int:
+    """How many iterations pass over the image together: what they touch is to stay in the cache."""
+    line = layout.lag * layout.stride * layout.channels * layout.dtype.itemsize
+    # f, two duals, and v; a stage is on a line, looks at those beside it, and shares them.
+    touched = line * (2 + 2 * len(layout.axes))
+    return int(np.clip(_CACHE_BYTES // touched - 2, 1, _MOST_DEPTH))
