@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import sys
 import warnings
@@ -21,20 +22,14 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from skimage_tvflow._arrays import ingest
 from skimage_tvflow._axes import ImageAxes
-from skimage_tvflow._result import Progress, TVFlowResult
+from skimage_tvflow._progress import Callback, Poll, Reporter, StoppedByCallback, patient
+from skimage_tvflow._result import TVFlowResult
 from skimage_tvflow._times import RequestedTimes, resolve_times
 from skimage_tvflow.core.march import Frames
 from skimage_tvflow.core.scheme import Wanted
 
-Callback = Callable[[Progress], bool | None]
-Poll = Callable[[float], None]
-
 # So many problems at a time and thread on a CPU: their state stays in the cache.
 _ITEMS_PER_THREAD = 4
-
-
-class _StoppedByCallback(Exception):
-    pass
 
 
 @dataclass(frozen=True)
@@ -222,7 +217,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return self._stages(job)
 
     def _stages(self, job: Job) -> Iterator[Any]:
-        for frames in self._march(job, slice(None), wanted=Wanted(), poll=_patient(job.image)):
+        for frames in self._march(job, slice(None), wanted=Wanted(), poll=patient(job.image)):
             for m in range(len(frames.times)):
                 yield job.frame(frames.u[:, m].contiguous())
         self._warn(frames.error.T, frames.converged)
@@ -272,9 +267,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         try:
             for first in range(0, n, size):
                 items = slice(first, min(first + size, n))
-                poll = _patient(job.image)
+                poll = patient(job.image)
                 if callback is not None:
-                    poll = _Reporter(callback, items, n, times[-1])
+                    poll = Reporter(callback, items, n, times[-1])
                 end = 0
                 for frames in self._march(job, items, wanted=wanted, poll=poll):
                     begin, end = end, end + len(frames.times)
@@ -291,7 +286,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                     finished = end if items.stop == n else 0
                     if poll is not None:
                         poll(frames.times[-1])
-        except _StoppedByCallback:
+        except StoppedByCallback:
             n_iter, converged = np.zeros(n, np.int64), np.zeros(n, np.bool_)
         else:
             self._warn(error, converged)
@@ -329,6 +324,12 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     def _advice(self) -> str:
         return f"Pass a larger tol or max_num_iter (now {self.max_num_iter}), or a float64 image."
 
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls) -> list[str]:
+        # scikit-learn reads the signature anew for every check, as long as a small image takes.
+        return super()._get_param_names()
+
     def __sklearn_is_fitted__(self) -> bool:
         return True
 
@@ -351,26 +352,3 @@ def _depth_of_caller() -> int:
     while frame.f_back and frame.f_globals["__name__"].startswith("skimage_tvflow"):
         frame, depth = frame.f_back, depth + 1
     return depth
-
-
-class _Reporter:
-    """Turns the times that the core reaches into a callback's progress."""
-
-    def __init__(self, callback: Callback, items: slice, n_items: int, last: float) -> None:
-        self._callback = callback
-        self._before = items.start / n_items
-        self._share = (items.stop - items.start) / n_items
-        self._last = last
-        self._most = 0.0
-
-    def __call__(self, time: float) -> None:
-        # An attempt that is repeated starts at an earlier time than the first one ended.
-        self._most = max(self._most, time)
-        part = self._most / self._last if self._last > 0 else 1.0
-        if self._callback(Progress(self._before + self._share * part, self._most)):
-            raise _StoppedByCallback
-
-
-def _patient(image: torch.Tensor) -> Poll | None:
-    # Compiled code does not see Ctrl-C; a thread that waits for it does.
-    return (lambda time: None) if image[:1].numel() > 2**18 else None

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skimage_tvflow._base import BaseTVFlow, Job, Poll
+from skimage_tvflow._base import BaseTVFlow, Job
+from skimage_tvflow._progress import Poll
 from skimage_tvflow.core.march import Frames, march
 from skimage_tvflow.core.scheme import Settings, Wanted
 

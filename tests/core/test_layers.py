@@ -15,7 +15,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 # listed is an estimator or something built on estimators.
 LAYERS = [
     {"core"},
-    {"_axes", "_arrays", "_devices", "_weights", "_times", "_result"},
+    {"_axes", "_arrays", "_devices", "_weights", "_times", "_progress", "_result"},
     {"estimators"},
     {""},  # the public names
     {"_cli", "napari"},
@@ -66,7 +66,7 @@ def test_the_reader_sees_imports_of_every_form():
     "path", [p for p in FILES if "core" in p.relative_to(ROOT).parts], ids=name_of
 )
 def test_core_imports_torch_numpy_numba_the_standard_library_and_itself(path):
-    allowed = {"torch", "triton", "numpy", "numba", *sys.stdlib_module_names}
+    allowed = {"torch", "triton", "numpy", "numba", "llvmlite", *sys.stdlib_module_names}
     foreign = {
         name
         for name in imports(path)

@@ -33,13 +33,21 @@ class Momentum:
     def planned(cls, n_iter: int, bound: float) -> Momentum:
         """The tuned coefficients for ``n_iter`` iterations in every time step.
 
-        ``bound`` is that of :func:`~.operators.norm_bound`. The step is 0.9 of the largest one
-        that is stable with these momenta: heavy ball at the limit oscillates.
+        ``bound`` is that of :func:`~.operators.norm_bound`. They were chosen by the error of 50
+        steps on photographs, noise and a disc, at T = .2 to 20, and by tight solves of signals. The
+        step is a share of the largest one that is stable with these momenta; at the limit an odd
+        number of iterations oscillates.
         """
-        beta = 0.6 if n_iter == 1 else max(0.8, 1 - 2.2 / n_iter)
-        gamma = beta / 2 if n_iter < 5 else beta / 4
-        step = 0.9 * 2 * (1 + beta) / ((1 + 2 * gamma) * bound)
-        return cls(beta, gamma, step)
+        if n_iter == 1:
+            beta, lead, share = 0.56, 0.06, 0.69
+        elif n_iter < 8:
+            beta, lead, share = 0.8, 0.5, 0.9 if n_iter % 2 else 0.97
+        elif 10 <= n_iter < 24:
+            beta, lead, share = max(0.8, 1 - 2.2 / n_iter), 0.06, 0.98
+        else:
+            beta, lead, share = max(0.8, 1 - 2.2 / n_iter), 0.25, 0.9
+        gamma = lead * beta
+        return cls(beta, gamma, share * 2 * (1 + beta) / ((1 + 2 * gamma) * bound))
 
 
 def accelerated(

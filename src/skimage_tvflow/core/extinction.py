@@ -8,7 +8,7 @@ that is sharp as soon as :math:`u` is an eigenfunction, :math:`u = \lambda p`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -59,11 +59,14 @@ def flux(u: Tensor, spacing: Sequence[float]) -> Tensor:
     return torch.stack(parts, 2)
 
 
-def extinction_time(problem: Problem, rtol: float) -> np.ndarray:
+def extinction_time(
+    problem: Problem, rtol: float, poll: Callable[[float], None] | None = None
+) -> np.ndarray:
     """The time, in the units of ``problem``, at which each item has reached its mean; shape (N,).
 
     Implicit Euler with steps in proportion to what is left, until the bound from below can grow by
-    no more than ``rtol``: its rate of growth is ``(|u| |p| / J(u))^2 - 1``.
+    no more than ``rtol``: its rate of growth is ``(|u| |p| / J(u))^2 - 1``. ``poll`` is called
+    every 40 ms; what it raises ends the search.
     """
     n = problem.u.shape[0]
     spacing = problem.spacing
@@ -77,7 +80,7 @@ def extinction_time(problem: Problem, rtol: float) -> np.ndarray:
         plan = iterations_for(step / rms(u).cpu().numpy(), rtol / 2, "accelerated")
         n_iter = even(plan, _MOST_ITERATIONS)
         for where, (k,) in groups(n_iter):
-            trajectory.advance(pending[where], [_STEPS], step[None, where], k)
+            trajectory.advance(pending[where], [_STEPS], step[None, where], k, poll=poll)
         time[pending] += _STEPS * step
         u = trajectory.primal(pending)
         p = divergence(trajectory.dual(pending), spacing)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
 from torch import Tensor
 
-from skimage_tvflow.core.plan import even, groups, iterations_for, steps_in_interval
+from skimage_tvflow.core.backends import Frames
+from skimage_tvflow.core.plan import even, groups, iterations_for, steps_in_intervals
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.scheme import (
     EXTRAPOLATED,
@@ -37,7 +39,7 @@ class Fixed(Scheme):
         self._n_steps: int = settings.n_steps
 
     def _steps_to(self, end: float) -> int:
-        return steps_in_interval(self._n_steps, end - self._now, self._last)
+        return int(steps_in_intervals(self._n_steps, np.array(end - self._now), self._last))
 
     def _fewest_steps(self, end: float) -> int:
         return self._steps_to(end) * len(self._trajectories)
@@ -71,7 +73,7 @@ class Plain(Fixed):
         """Several intervals in one call of the backend."""
         everyone = np.arange(len(self._unit))
         lengths = np.diff([self._now, *times])
-        counts = np.array([steps_in_interval(self._n_steps, x, self._last) for x in lengths])
+        counts = steps_in_intervals(self._n_steps, lengths, self._last)
         n, *shape = self._at[0].shape
         frames = []
         for which, trajectory in enumerate(self._trajectories):
@@ -82,7 +84,7 @@ class Plain(Fixed):
                 n_steps.tolist(),
                 (lengths / n_steps)[:, None] * self._unit,
                 self._settings.max_num_iter,
-                out,
+                self._frames(out),
                 self._watch(times[-1]),
             )
             frames.append(out)
@@ -90,12 +92,19 @@ class Plain(Fixed):
         if len(frames) == 2:
             pairs = [out.flatten(0, 1) for out in frames]
             error = EXTRAPOLATED * distance(*pairs).reshape(n, len(times))
-        self._at = [out[:, -1].clone() for out in frames]
+        self._at = [trajectory.primal(everyone) for trajectory in self._trajectories]
         self._now = times[-1]
         spent = int(counts.sum()) * self._settings.max_num_iter * (2 ** len(frames) - 1)
         n_iter, converged = np.full(n, spent), np.ones(n, np.bool_)
-        u = frames[0] if len(frames) == 1 else self._answer(frames)
+        u = frames[0] if len(frames) == 1 else self._problem.restore(self._answer(frames))
         return Outcome(times, u, error, n_iter, converged)
+
+    def _frames(self, out: Tensor) -> Frames:
+        if self._settings.order == 1:
+            return self._problem.frames(out)
+        # What is to be extrapolated has no need of the rounding errors of the image's offset.
+        n, _, channels = out.shape[:3]
+        return Frames(out, np.ones(n), torch.zeros((n, channels), dtype=out.dtype))
 
     def _reach(self, end: float, items: np.ndarray) -> None:
         count = self._steps_to(end)

@@ -74,7 +74,7 @@ def march(
     scale, flat = problem.scale.cpu().numpy(), problem.deviation.cpu().numpy() == 0
     for outcome in _scheme(problem, settings, wanted, poll).outcomes(moving):
         n_iter, converged = n_iter + outcome.n_iter, converged & outcome.converged
-        u = problem.restore(outcome.u)
+        u = outcome.u
         if flat.any():
             u[flat] = image[flat][:, None]
         error = outcome.error * scale[:, None]

@@ -30,9 +30,10 @@ def balanced_steps(time: np.ndarray, tol: float) -> np.ndarray:
     return np.maximum(24.5 * (time / 1.4) ** 0.21 * (1e-3 / tol) ** 0.35, 1)
 
 
-def steps_in_interval(n_steps: int, length: float, total: float) -> int:
-    """What an interval of ``length`` gets of ``n_steps`` over ``total``: at least one."""
-    return max(1, int(np.ceil(n_steps * length / total - 1e-9 * n_steps)))
+def steps_in_intervals(n_steps: int, lengths: np.ndarray, total: float) -> np.ndarray:
+    """What intervals of ``lengths`` get of ``n_steps`` over ``total``: at least one."""
+    steps = np.ceil(n_steps * np.asarray(lengths) / total - 1e-9 * n_steps)
+    return np.maximum(steps, 1).astype(np.int64)
 
 
 def even(n_iter: np.ndarray, largest: int) -> np.ndarray:

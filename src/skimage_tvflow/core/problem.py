@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from skimage_tvflow.core.backends import Frames
 from skimage_tvflow.core.operators import rms
 
 
@@ -28,7 +29,7 @@ class Problem:
     spacing : one per spatial axis, the smallest 1
     unit : Tensor of shape (N,), float64: a time of the caller's is ``t * unit`` here
     deviation : Tensor of shape (N,), float64: the standard deviation of every item of ``u``
-    rounding : Tensor of shape (N,), float64: how far ``u`` is from the image, RMS, by rounding
+    rounding : Tensor of shape (N,), float64: what ``u`` is certainly nearer to the image, RMS
     """
 
     u: Tensor
@@ -46,25 +47,27 @@ class Problem:
         exact = torch.float32 if image.device.type == "mps" else torch.float64
         mean = image.flatten(2).mean(2, dtype=exact).to(image.dtype)
         centred = image.to(exact) - mean.reshape(*mean.shape, *[1] * n_spatial)
-        largest = centred.abs().flatten(1).amax(1)
+        largest = centred.flatten(1).abs().amax(1)
         # A constant image leaves rounding errors of its mean behind, not structures.
-        noise = torch.finfo(exact).eps * 4 * image.abs().flatten(1).amax(1).to(exact)
-        flat = largest <= noise
-        largest = torch.where(flat, 1.0, largest)
-        exponent = torch.frexp(largest).exponent - 1
-        scale = torch.ldexp(torch.ones_like(largest), exponent)
-        column = scale.reshape(-1, *[1] * (n_spatial + 1))
-        centred = torch.where(flat.reshape(column.shape), 0.0, centred / column)
+        flat = largest <= torch.finfo(exact).eps * 4 * (mean.abs().amax(1) + largest)
+        scale = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
+        scale.masked_fill_(flat, 1.0)
+        factor = (1 / scale).masked_fill_(flat, 0.0)
+        centred *= factor.reshape(-1, *[1] * (n_spatial + 1))
+        deviation = rms(centred)
         finest = min(spacing)
         u = centred.to(image.dtype)
+        # Half a unit in the last place of every value, or of the smallest normal number.
+        finfo = torch.finfo(image.dtype)
+        rounding = (deviation + finfo.tiny) * (finfo.eps if image.dtype != exact else 0.0)
         return cls(
             u=u,
             mean=mean,
             scale=scale,
             spacing=tuple(h / finest for h in spacing),
             unit=1 / (scale * finest),
-            deviation=rms(centred),
-            rounding=rms(centred - u),
+            deviation=deviation,
+            rounding=rounding,
         )
 
     def normalise(self, frames: Tensor) -> Tensor:
@@ -72,6 +75,10 @@ class Problem:
         ones = [1] * (frames.ndim - 3)
         centred = frames - self.mean.reshape(*self.mean.shape, *ones)
         return centred / self.scale.to(frames.dtype).reshape(-1, 1, *ones)
+
+    def frames(self, out: Tensor) -> Frames:
+        """Where a march puts images in their own values: into ``out``, (N, M, C, *spatial)."""
+        return Frames(out, self.scale.cpu().numpy(), self.mean.cpu())
 
     def restore(self, u: Tensor) -> Tensor:
         """From the solver's units, shape (N, M, C, *spatial), to the image's, in place."""

@@ -44,7 +44,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All items at M successive times, in the units of the problem.
+    """All items at M successive times: images in their own values, errors in the problem's units.
 
     Attributes
     ----------
@@ -107,6 +107,7 @@ class Scheme:
         wanted: Wanted,
         poll: Poll | None,
     ) -> None:
+        self._problem = problem
         self._settings = settings
         self._spacing = problem.spacing
         self._unit = problem.unit.cpu().numpy()
@@ -134,7 +135,8 @@ class Scheme:
             alive = self._extinguish(end)
             if alive.size:
                 self._reach(end, alive)
-            u, error = self._answer(self._at)[:, None], self._error[:, None]
+            u = self._problem.restore(self._answer(self._at)[:, None])
+            error = self._error[:, None]
             dual = None if self._dual is None else self._dual[:, None]
             bound = self._certified()[:, None] if self._wanted.bound else None
             yield Outcome([end], u, error, self._n_iter, self._converged, dual, bound)

@@ -6,52 +6,14 @@ A fused GPU backend belongs here as ``triton_cuda.py`` with a class of the same 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
-import numpy as np
 from torch import Tensor
 
 from skimage_tvflow.core.backends.torch_ops import TorchTrajectory
+from skimage_tvflow.core.backends.trajectory import Frames, Trajectory
 
-
-class Trajectory(Protocol):
-    """One implicit Euler trajectory for each of N items, all somewhere on their way.
-
-    It holds the image, the dual variable and the momentum; the momentum lives on across time steps
-    and calls.
-    """
-
-    def advance(
-        self,
-        items: np.ndarray,
-        n_steps: Sequence[int],
-        lengths: np.ndarray,
-        n_iter: int,
-        frames: Tensor | None = None,
-        poll: Callable[[float], None] | None = None,
-    ) -> None:
-        """Take ``n_steps[m]`` time steps of ``lengths[m]`` for each m.
-
-        Parameters
-        ----------
-        items : integer array of shape (n,), which items
-        n_steps : M integers >= 1
-        lengths : array of shape (M, n), the lengths of the steps, one column per item
-        n_iter : iterations of the dual solve in every step
-        frames : Tensor of shape (n, M, C, *spatial), gets the image after each m
-        poll : called every 40 ms with the fraction done; what it raises stops the march, and the
-            state is then lost
-        """
-
-    def primal(self, items: np.ndarray) -> Tensor:
-        """The image now, shape (n, C, *spatial)."""
-
-    def reset_primal(self, items: np.ndarray, u: Tensor) -> None:
-        """Put the image back to ``u`` and keep the dual variable and its momentum."""
-
-    def dual(self, items: np.ndarray) -> Tensor:
-        """The dual variable now, shape (n, C, n_spatial, *spatial)."""
+__all__ = ["Frames", "Trajectory", "has_compiled", "start"]
 
 
 def has_compiled(u: Tensor, algorithm: str) -> bool:

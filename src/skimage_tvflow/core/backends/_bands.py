@@ -8,6 +8,7 @@ iterations; then the halos are copied anew. Not a bit of the result depends on t
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -156,5 +157,5 @@ def make_bands(layout: Layout, n_items: int, n_threads: int) -> tuple[list[Band]
     ends = [lines * i // n_bands * layout.lag for i in range(n_bands + 1)]
     lasting = min(max(1, lines // n_bands // _OWN_PER_HALO - 1), _MOST_ITERATIONS)
     halo = (lasting + 1) * layout.lag
-    bands = [Band(layout, n_items, range(a, b), halo) for a, b in zip(ends, ends[1:], strict=False)]
+    bands = [Band(layout, n_items, range(a, b), halo) for a, b in itertools.pairwise(ends)]
     return bands, lasting

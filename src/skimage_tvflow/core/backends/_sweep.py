@@ -20,6 +20,7 @@ of time steps, and the rows between them stay in the cache.
 from __future__ import annotations
 
 import functools
+import logging
 from typing import Any
 
 import numpy as np
@@ -36,60 +37,99 @@ from skimage_tvflow.core.backends._simd import (
     store,
 )
 
+_logger = logging.getLogger("skimage_tvflow")
+
 _FLAGS: dict[str, Any] = {"fastmath": set(FASTMATH), "error_model": "numpy"}
 _INLINE: dict[str, Any] = {"forceinline": True, **_FLAGS}
 
 
-@njit(**_INLINE)
-def _extrapolated(phi, a, b, momentum):
-    """The dual at ``a`` and, by ``momentum``, what it has come from its predecessor at ``b``."""
-    now = load(phi, a)
-    return now + momentum * (now - load(phi, b))
+def _compiled(function):
+    """Compile without the GIL, and keep the result for the next process where that is possible."""
+    try:
+        return njit(nogil=True, cache=True, **_FLAGS)(function)
+    except RuntimeError:  # neither the package's folder nor the user's can be written to
+        _logger.warning(
+            "Nothing compiled can be kept, as no folder for it is writable: every process compiles "
+            "anew. Set NUMBA_CACHE_DIR to a folder that is."
+        )
+        return njit(nogil=True, **_FLAGS)(function)
 
 
 @njit(**_INLINE)
-def _primal_row(n_axes, lanes, f, at, phi, a, b, component, stride, lag, gamma, h, v, to, width):
-    """A row of v = f + div(a + gamma (a - b)) into ``v[to:]``, continued behind its width."""
-    left = splat(gamma - gamma)
+def _carried_on(now, before, momentum):
+    return now + momentum * (now - before)
+
+
+@njit(**_INLINE)
+def _primal_row(
+    n_axes, lanes, f, at, phi, a, b, component, stride, lag, gamma, h, v, to, width, ends, rescale,
+    emit, frames, frame, scale, offset,
+):  # fmt: skip
+    """A row of v = f + div(a + gamma (a - b)) into ``v[to:]``, continued behind its width.
+
+    Where it ``ends`` a time step, f += div(a) comes first: ``emit`` says whether a frame gets
+    ``scale * f + offset``, and ``rescale`` puts f in proportion to the length of the next step.
+    """
+    left = left_now = splat(gamma - gamma)
     for x in range(0, stride, lanes):
-        value = load(f, at + x)
         i, j = a + x, b + x
-        here = _extrapolated(phi, i, j, gamma)
-        value = value + h[0] * (here - behind(left, here))
+        value = load(f, at + x)
+        now = load(phi, i)
+        here = _carried_on(now, load(phi, j), gamma)
+        change = h[0] * (here - behind(left, here))
         left = here
+        if ends:
+            value = value + h[0] * (now - behind(left_now, now))
+            left_now = now
         if n_axes > 1:
             i, j = i + component, j + component
-            here = _extrapolated(phi, i, j, gamma)
-            above = _extrapolated(phi, i - stride, j - stride, gamma)
-            value = value + h[1] * (here - above)
+            now, above = load(phi, i), load(phi, i - stride)
+            here = _carried_on(now, load(phi, j), gamma)
+            change = change + h[1] * (here - _carried_on(above, load(phi, j - stride), gamma))
+            if ends:
+                value = value + h[1] * (now - above)
         if n_axes > 2:
             i, j = i + component, j + component
-            here = _extrapolated(phi, i, j, gamma)
-            before = _extrapolated(phi, i - lag * stride, j - lag * stride, gamma)
-            value = value + h[2] * (here - before)
-        store(v, to + x, value)
+            now, above = load(phi, i), load(phi, i - lag * stride)
+            here = _carried_on(now, load(phi, j), gamma)
+            change = change + h[2] * (here - _carried_on(above, load(phi, j - lag * stride), gamma))
+            if ends:
+                value = value + h[2] * (now - above)
+        if ends:
+            if emit and x + lanes <= width:
+                store(frames, frame + x, scale * value + offset)
+            elif emit:
+                store(v, to + x, scale * value + offset)
+                for i in range(x, width):
+                    frames[frame + i] = v[to + i]
+            value = value * rescale
+            store(f, at + x, value)
+        store(v, to + x, value + change)
     last = v[to + width - 1]
     for x in range(width, stride + 1):
         v[to + x] = last
 
 
 @njit(**_INLINE)
-def _dual_row(n_axes, lanes, v, here, below, beyond, phi, a, b, component, stride, beta, step):
+def _dual_row(n_axes, lanes, v, here, below, beyond, phi, a, b, component, stride, beta, step, h):
     """The new phi, projected, over its predecessor; one channel."""
     value = load(v, here)
     for x in range(0, stride, lanes):
         i, j = a + x, b + x
         right = load(v, here + x + lanes)
-        px = _extrapolated(phi, i, j, beta) + step[0] * (ahead(value, right) - value)
+        px = _carried_on(load(phi, i), load(phi, j), beta)
+        px = px + step * h[0] * (ahead(value, right) - value)
         square = px * px
         py = pz = px
         if n_axes > 1:
             i, j = i + component, j + component
-            py = _extrapolated(phi, i, j, beta) + step[1] * (load(v, below + x) - value)
+            py = _carried_on(load(phi, i), load(phi, j), beta)
+            py = py + step * h[1] * (load(v, below + x) - value)
             square = square + py * py
         if n_axes > 2:
             i, j = i + component, j + component
-            pz = _extrapolated(phi, i, j, beta) + step[2] * (load(v, beyond + x) - value)
+            pz = _carried_on(load(phi, i), load(phi, j), beta)
+            pz = pz + step * h[2] * (load(v, beyond + x) - value)
             square = square + pz * pz
         shrink = shrinkage(square)
         j = b + x
@@ -104,7 +144,7 @@ def _dual_row(n_axes, lanes, v, here, below, beyond, phi, a, b, component, strid
 @njit(**_INLINE)
 def _coupled_row(
     n_axes, lanes, n_channels, channel, v, here, below, beyond, phi, a, b, component, stride, beta,
-    step,
+    step, h,
 ):  # fmt: skip
     """As :func:`_dual_row`, for channels that share their length; theirs are ``channel`` apart."""
     for x in range(0, stride, lanes):
@@ -120,41 +160,14 @@ def _coupled_row(
                     neighbour = load(v, below + shift)
                 elif axis == 2:
                     neighbour = load(v, beyond + shift)
-                p = _extrapolated(phi, a + i, b + i, beta) + step[axis] * (neighbour - value)
+                p = _carried_on(load(phi, a + i), load(phi, b + i), beta)
+                p = p + step * h[axis] * (neighbour - value)
                 store(phi, b + i, p)
                 square = square + p * p
         shrink = shrinkage(square)
         for i in range(n_channels * n_axes):
             j = b + i * component + x
             store(phi, j, load(phi, j) * shrink)
-
-
-@njit(**_INLINE)
-def _step_row(n_axes, lanes, f, at, phi, a, component, stride, lag, h, rescale):
-    """A row of f += div(phi), the end of a time step; ``rescale`` is for the length of the next."""
-    left = splat(rescale - rescale)
-    for x in range(0, stride, lanes):
-        i = a + x
-        here = load(phi, i)
-        value = load(f, at + x) + h[0] * (here - behind(left, here))
-        left = here
-        if n_axes > 1:
-            i += component
-            value = value + h[1] * (load(phi, i) - load(phi, i - stride))
-        if n_axes > 2:
-            i += component
-            value = value + h[2] * (load(phi, i) - load(phi, i - lag * stride))
-        store(f, at + x, value * rescale)
-
-
-@njit(**_INLINE)
-def _emit_row(lanes, f, at, frames, to, width, length):
-    """A row of the image itself, ``length * f``."""
-    whole = width - width % lanes
-    for x in range(0, whole, lanes):
-        store(frames, to + x, length * load(f, at + x))
-    for x in range(whole, width):
-        frames[to + x] = length * f[at + x]
 
 
 @functools.cache
@@ -166,22 +179,29 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
     lanes = VECTOR_BYTES // itemsize
 
     @njit(**_INLINE)
-    def end_of_step(f, phi, newest, row, grid, h, frames, frame, emit, length, rescale):
-        """One row, in all channels, of the end of a time step."""
+    def primal_row(
+        f, phi, newest, row, grid, gamma, h, ring, base, ends, rescale, frames, frame, scale, offset
+    ):
+        """The row of v in all channels; ``frame`` is the one to emit, or -1."""
         n_channels, n_rows, stride, width, lag, first_own, last_own, rows_of_frame, origin = grid
         component = (lag + n_rows) * stride
+        buffer = n_channels * n_axes * component
+        channel = stride + lanes
+        emit = frame >= 0 and first_own <= row < last_own
+        to = base + row % (lag + 1) * n_channels * channel
         for c in range(n_channels):
-            at = (c * n_rows + row) * stride
-            a = (newest * n_channels + c) * n_axes * component + (lag + row) * stride
-            _step_row(n_axes, lanes, f, at, phi, a, component, stride, lag, h, rescale)
-            if emit and first_own <= row < last_own:
-                to = ((frame * n_channels + c) * rows_of_frame + origin + row) * width
-                _emit_row(lanes, f, at, frames, to, width, length / rescale)
+            at = c * n_axes * component + (lag + row) * stride
+            out = ((frame * n_channels + c) * rows_of_frame + origin + row) * width
+            _primal_row(
+                n_axes, lanes, f, (c * n_rows + row) * stride, phi, newest * buffer + at,
+                (1 - newest) * buffer + at, component, stride, lag, gamma, h, ring,
+                to + c * channel, width, ends, rescale, emit, frames, out, scale,
+                offset[c])  # fmt: skip
 
     @njit(**_INLINE)
-    def iterate_row(f, phi, newest, row, grid, beta, gamma, h, step, ring, base):
-        """One row of one iteration; ``ring[base:]`` holds v for rows row..row+lag."""
-        n_channels, n_rows, stride, width, lag = grid[:5]
+    def dual_row(phi, newest, row, grid, beta, step, h, ring, base):
+        """The row of the new phi; ``ring[base:]`` holds v for rows row..row+lag."""
+        n_channels, n_rows, stride, _, lag = grid[:5]
         component = (lag + n_rows) * stride
         buffer = n_channels * n_axes * component
         channel = stride + lanes
@@ -200,77 +220,64 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
         if coupled:
             _coupled_row(
                 n_axes, lanes, n_channels, channel, ring, here, below, beyond, phi, a, b, component,
-                stride, beta, step)  # fmt: skip
+                stride, beta, step, h)  # fmt: skip
         else:
             _dual_row(
                 n_axes, lanes, ring, here, below, beyond, phi, a, b, component, stride, beta,
-                step)  # fmt: skip
+                step, h)  # fmt: skip
 
-    @njit(**_INLINE)
-    def primal_row(f, phi, newest, row, grid, gamma, h, ring, base):
-        n_channels, n_rows, stride, width, lag = grid[:5]
-        component = (lag + n_rows) * stride
-        buffer = n_channels * n_axes * component
-        channel = stride + lanes
-        to = base + row % (lag + 1) * n_channels * channel
-        for c in range(n_channels):
-            a = newest * buffer + c * n_axes * component + (lag + row) * stride
-            b = (1 - newest) * buffer + c * n_axes * component + (lag + row) * stride
-            _primal_row(
-                n_axes, lanes, f, (c * n_rows + row) * stride, phi, a, b, component, stride, lag,
-                gamma, h, ring, to + c * channel, width)  # fmt: skip
-
-    @njit(nogil=True, cache=True, **_FLAGS)
+    @_compiled
     def march(
-        f, phi, newest, grid, n_steps, lengths, n_iter, stages, frames, momentum, h, step, depth,
-        ring, done, cancel,
+        f, phi, newest, grid, n_steps, lengths, n_iter, stages, frames, scale, offset, momentum, h,
+        depth, ring, done, cancel,
     ):  # fmt: skip
         """Take ``n_steps[m]`` steps of ``lengths[m]`` for each m, ``n_iter`` iterations each.
 
         Of all these iterations, or stages, take those of the range ``stages``; the last one also
-        ends the last step. ``frames`` (M, C, rows, width) gets the image after each m, or is empty.
-        Returns which buffer of phi is the newest. ``done`` counts stages; ``cancel`` stops.
+        ends the last step. ``frames`` (M, C, rows, width), or nothing, gets ``scale u + offset``
+        after each m. Returns which buffer of phi is the newest. ``done`` counts stages; ``cancel``
+        stops.
         """
-        beta, gamma, one = momentum[0], momentum[1], momentum[2]
-        n_rows, lag = grid[1], grid[4]
+        beta, gamma, step = momentum
+        n_rows, lag, one = grid[1], grid[4], h[0] / h[0]
         emit = frames.shape[0] > 0
-        n_stages = np.sum(n_steps) * n_iter
         begin, end = stages
-        # The interval whose last step a stage ends on its way, by its first row: -1 for none.
-        ended = np.full(n_stages + 1, -1)
-        s = 0
-        for m in range(n_steps.shape[0]):
-            s += n_steps[m] * n_iter
-            ended[s] = m
+        # After which stage every interval ends.
+        last = np.cumsum(n_steps) * n_iter
         one_ring = (lag + 1) * grid[0] * (grid[2] + lanes)
+        # Of every stage in the wavefront, the interval that it ends on its way, or -1.
+        ended = np.empty(depth, np.int64)
         for first in range(begin, end, depth):
             if cancel[0]:
                 break
             n = min(depth, end - first)
+            for j in range(n):
+                m = np.searchsorted(last, first + j)
+                ended[j] = m if last[m] == first + j else -1
             for r in range(n_rows + lag * (n - 1)):
                 # Of the stages the later ones are as many rows behind as they need to be.
                 for j in range(max(0, (r - n_rows + lag) // lag), min(n, r // lag + 1)):
-                    row, s = r - lag * j, first + j
-                    source = (newest + s - begin) % 2
-                    m = ended[s]
-                    renew = s > 0 and s % n_iter == 0
+                    row, m, base = r - lag * j, ended[j], j * one_ring
+                    source = (newest + first + j - begin) % 2
+                    ends = first + j > 0 and (first + j) % n_iter == 0
+                    length, rescale = lengths[m], one
+                    if m >= 0:
+                        rescale = length / lengths[m + 1]
+                    frame = m if emit else -1
                     for next_row in range(0 if row == 0 else row + lag, min(row + lag + 1, n_rows)):
-                        if renew:
-                            rescale = lengths[m] / lengths[m + 1] if m >= 0 else one
-                            end_of_step(
-                                f, phi, source, next_row, grid, h, frames, m, emit and m >= 0,
-                                lengths[m], rescale)  # fmt: skip
-                        primal_row(f, phi, source, next_row, grid, gamma, h, ring, j * one_ring)
-                    iterate_row(
-                        f, phi, source, row, grid, beta, gamma, h, step, ring,
-                        j * one_ring)  # fmt: skip
+                        primal_row(
+                            f, phi, source, next_row, grid, gamma, h, ring, base, ends, rescale,
+                            frames, frame, scale * length, offset)  # fmt: skip
+                    dual_row(phi, source, row, grid, beta, step, h, ring, base)
             done[0] += n
         newest = (newest + end - begin) % 2
-        if end == n_stages:
-            m = n_steps.shape[0] - 1
+        if end == last[-1]:
+            m = last.size - 1
+            frame = m if emit else -1
             for row in range(n_rows):
-                end_of_step(
-                    f, phi, newest, row, grid, h, frames, m, emit, lengths[m], one)  # fmt: skip
+                primal_row(
+                    f, phi, newest, row, grid, gamma, h, ring, 0, True, one, frames, frame,
+                    scale * lengths[m], offset)  # fmt: skip
         return newest
 
     return march

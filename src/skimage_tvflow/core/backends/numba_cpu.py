@@ -14,6 +14,7 @@ from torch import Tensor
 
 from skimage_tvflow.core.backends import _sweep
 from skimage_tvflow.core.backends._bands import Band, Layout, make_bands
+from skimage_tvflow.core.backends.trajectory import Frames
 from skimage_tvflow.core.dual import Momentum
 from skimage_tvflow.core.parallel import run_all
 
@@ -60,7 +61,7 @@ class NumbaTrajectory:
         n_steps: Sequence[int],
         lengths: np.ndarray,
         n_iter: int,
-        frames: Tensor | None = None,
+        frames: Frames | None = None,
         poll: Callable[[float], None] | None = None,
     ) -> None:
         """See :meth:`.Trajectory.advance`."""
@@ -69,7 +70,7 @@ class NumbaTrajectory:
         total = plan.n_stages * len(items) * len(self._bands)
         done = np.zeros((len(items), len(self._bands), 1), np.int64)
         cancel = np.zeros(1, np.bool_)
-        out = self._frame_rows(frames, len(items))
+        out = [_frame_rows(frames, i, self._layout) for i in range(len(items))]
         watch = None if poll is None else lambda: poll(float(done.sum()) / total)
         # One band needs no halo, and goes all the way.
         lasting = self._lasting if len(self._bands) > 1 else plan.n_stages
@@ -96,11 +97,6 @@ class NumbaTrajectory:
             if self._length[item] != length:
                 for band in self._bands:
                     band.f[item] *= band.f.dtype.type(self._length[item] / length)
-
-    def _frame_rows(self, frames: Tensor | None, n_items: int) -> np.ndarray:
-        if frames is None:
-            return np.empty((n_items, 0), self._layout.dtype)
-        return frames.numpy().reshape(n_items, -1)
 
     def primal(self, items: np.ndarray) -> Tensor:
         """See :meth:`.Trajectory.primal`."""
@@ -144,9 +140,9 @@ class _Plan:
         self.n_stages = int(n_steps.sum()) * n_iter
         momentum = Momentum.planned(n_iter, layout.bound)
         h = 1 / np.array(layout.spacing[::-1])
-        self._momentum = np.array([momentum.beta, momentum.gamma, 1], dtype)
+        coefficients = (momentum.beta, momentum.gamma, momentum.step)
+        self._momentum = tuple(map(dtype.type, coefficients))
         self._h = h.astype(dtype)
-        self._step = (momentum.step * h).astype(dtype)
         self._depth = min(_depth(layout), self.n_stages)
         self._compiled = _sweep.make_march(len(layout.axes), layout.channels > 1, dtype.itemsize)
 
@@ -157,7 +153,7 @@ class _Plan:
         band: Band,
         item: int,
         newest: int,
-        frames: np.ndarray,
+        frames: tuple[np.ndarray, np.generic, np.ndarray],
         done: np.ndarray,
         cancel: np.ndarray,
     ) -> None:
@@ -167,9 +163,19 @@ class _Plan:
         ring = layout.aligned(slots * (layout.stride + layout.lanes))
         self._compiled(
             *(band.f[item].reshape(-1), band.phi[item].reshape(-1), newest, band.grid()),
-            *(self._n_steps, self._lengths[i], self._n_iter, stages, frames),
-            *(self._momentum, self._h, self._step, self._depth, ring, done, cancel),
+            *(self._n_steps, self._lengths[i], self._n_iter, stages, *frames),
+            *(self._momentum, self._h, self._depth, ring, done, cancel),
         )
+
+
+def _frame_rows(
+    frames: Frames | None, i: int, layout: Layout
+) -> tuple[np.ndarray, np.generic, np.ndarray]:
+    """Where the frames of one item go, and their scale and offset."""
+    number = layout.dtype.type
+    if frames is None:
+        return np.empty(0, layout.dtype), number(1), np.zeros(layout.channels, layout.dtype)
+    return frames.out[i].numpy().reshape(-1), number(frames.scale[i]), frames.offset[i].numpy()
 
 
 def _depth(layout: Layout) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skimage_tvflow.core.backends.trajectory import Frames
 from skimage_tvflow.core.dual import Momentum, accelerated, projection
 from skimage_tvflow.core.operators import divergence, norm_bound
 
@@ -34,7 +35,7 @@ class TorchTrajectory:
         n_steps: Sequence[int],
         lengths: np.ndarray,
         n_iter: int,
-        frames: Tensor | None = None,
+        frames: Frames | None = None,
         poll: Callable[[float], None] | None = None,
     ) -> None:
         """See :meth:`.Trajectory.advance`."""
@@ -54,7 +55,8 @@ class TorchTrajectory:
                         phi, previous = accelerated(f, phi, previous, momentum, self._spacing), phi
                 f = f + divergence(phi, self._spacing)
             if frames is not None:
-                torch.mul(f, self._column(length), out=frames[:, m])
+                image = torch.mul(f, self._column(length * frames.scale), out=frames.out[:, m])
+                image += frames.offset.to(f).reshape(*f.shape[:2], *[1] * (f.ndim - 2))
         for state, value in ((self._f, f), (self._phi, phi), (self._previous, previous)):
             state[items] = value
         self._length[items] = length

@@ -1,0 +1,66 @@
+"""What happens while a solve runs: callbacks are told, and Ctrl-C is heard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from skimage_tvflow._result import Progress
+
+__all__ = ["Callback", "Poll", "Reporter", "StoppedByCallback", "patient"]
+
+Callback = Callable[[Progress], bool | None]
+Poll = Callable[[float], None]
+
+
+class StoppedByCallback(Exception):
+    """A callback returned True."""
+
+
+class Reporter:
+    """
+    Turns the times that the core reaches into a callback's progress.
+
+    Parameters
+    ----------
+    callback : callable
+        What is to be told.
+    items : slice
+        Which items are at work.
+    n_items : int
+        How many there are.
+    last : float
+        The last time asked for.
+    """
+
+    def __init__(self, callback: Callback, items: slice, n_items: int, last: float) -> None:
+        self._callback = callback
+        self._before = items.start / n_items
+        self._share = (items.stop - items.start) / n_items
+        self._last = last
+        self._most = 0.0
+
+    def __call__(self, time: float) -> None:
+        # An attempt that is repeated starts at an earlier time than the first one ended.
+        self._most = max(self._most, time)
+        part = self._most / self._last if self._last > 0 else 1.0
+        if self._callback(Progress(self._before + self._share * part, self._most)):
+            raise StoppedByCallback
+
+
+def patient(image: torch.Tensor) -> Poll | None:
+    """
+    Something to call from time to time while a large image is at work, for the sake of Ctrl-C.
+
+    Parameters
+    ----------
+    image : Tensor of shape (N, C, *spatial)
+        What is worked on.
+
+    Returns
+    -------
+    callable or None
+        Compiled code does not see the interruption; a thread that waits for it does.
+    """
+    return (lambda time: None) if image[:1].numel() > 2**18 else None
