@@ -117,6 +117,16 @@ def test_an_install_that_cannot_be_written_caches_in_the_folder_of_the_user(sour
     backends.chmod(0o755)  # so that it can be removed
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the user's cache has another place")
+def test_where_no_folder_can_be_written_it_compiles_and_says_what_to_do(source, tmp_path):
+    (source / PACKAGE.name / "core" / "backends" / "__pycache__").write_text("not a folder")
+    no_home = tmp_path / "home"
+    no_home.write_text("not a folder")
+    stderr = flow(source=source, HOME=str(no_home), PYTHONDONTWRITEBYTECODE="1")[2]
+    assert stderr.count("Set NUMBA_CACHE_DIR to a folder") == 1
+    assert ANNOUNCEMENT in stderr
+
+
 def test_threads_follow_torch(home):
     code = """
 import numpy as np, threading, torch

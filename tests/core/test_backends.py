@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skimage_tvflow.core import backends, operators
-from skimage_tvflow.core.backends import numba_cpu
+from skimage_tvflow.core.backends import _bands, numba_cpu
 from skimage_tvflow.core.backends.numba_cpu import NumbaTrajectory
 from skimage_tvflow.core.backends.torch_ops import TorchTrajectory
 
@@ -273,6 +273,29 @@ class TestThreads:
             trajectory.advance(everyone(u), [4], intervals(5, 0.1), 6)
             results.append(trajectory.primal(everyone(u)))
         assert all(torch.equal(result, results[0]) for result in results)
+
+    @pytest.mark.parametrize(
+        "shape", [(1, 1, 130, 40), (1, 2, 200, 9), (2, 1, 70, 6, 11), (1, 1, 101, 3, 4)], ids=str
+    )
+    @pytest.mark.parametrize("n_iter", [1, 3, 40])
+    def test_bands_of_one_image_do_not_change_a_bit(self, threads, dtype, shape, n_iter, monkeypatch):
+        monkeypatch.setattr(_bands, "_LEAST_PIXELS", 0)
+        u = random_image(shape, getattr(torch, dtype))
+        items, n_bands, results = everyone(u), [], []
+        for n_threads in (1, 2, 4, 6):
+            threads(n_threads)
+            trajectory = NumbaTrajectory(u, (1.0, 2.0, 1.0)[: len(shape) - 2])
+            frames = u.new_full((shape[0], 3, *shape[1:]), np.nan)
+            for lengths, target in ((0.2, 0.1, 0.1), None), ((0.3, 0.1, 0.4), as_they_are(frames)):
+                steps = intervals(shape[0], *lengths)
+                trajectory.advance(items, [2, 1, 3], steps, n_iter, target)
+                trajectory.reset_primal(items, trajectory.primal(items) + 1)
+            n_bands.append(len(trajectory._bands))
+            results.append((frames, trajectory.primal(items), trajectory.dual(items)))
+        assert n_bands[0] == 1
+        assert n_bands[2] > 1
+        for result in results[1:]:
+            assert all(torch.equal(a, b) for a, b in zip(result, results[0]))
 
     def test_one_thread_runs_in_the_thread_that_called(self, threads, monkeypatch):
         used = []

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from skimage_tvflow.core.operators import divergence, inner, rms, total_variation
 from skimage_tvflow.core.plan import balanced_steps, even, groups
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.scheme import (
@@ -21,8 +18,6 @@ from skimage_tvflow.core.scheme import (
 # A finer attempt that leaves more than this of the error has met the limits of the arithmetic, if
 # it does so twice.
 _STAGNANT = 0.85
-# What the gap's bound says of the error of the flow: measured on photographs.
-_GAP = 0.5
 # Two trajectories that both lag behind agree all the same: nothing less than this is tried.
 _LEAST_EFFORT = 0.6
 
@@ -68,28 +63,13 @@ class Adaptive(Scheme):
             ]
             pending = np.concatenate(again)
 
-    def _lag(self, items: np.ndarray, u: Tensor, step: np.ndarray) -> np.ndarray:
-        """What the duality gap of the last step says of the error of its solve.
-
-        The solve is off by at most ``sqrt(2 step gap)``. Two trajectories that both lag behind,
-        when large structures merge, agree all the same; this does not.
-        """
-        slope = divergence(self._trajectories[1].dual(items), self._spacing)
-        variation = total_variation(u, self._spacing)
-        # Less than this is rounding, whose square root would drown a tight tolerance.
-        gap = variation + inner(u, slope) - 16 * torch.finfo(u.dtype).eps * variation
-        pixels = u[0].numel()
-        lag = _GAP * np.sqrt(2 * step * gap.clamp_(min=0).cpu().numpy() / pixels)
-        # What is all but extinct cannot be off by more than itself.
-        return np.minimum(lag, rms(u).cpu().numpy())
-
     def _attempt(self, items: np.ndarray, end: float, n_steps: int, n_iter: int) -> np.ndarray:
         """Try to reach ``end``; accept what is good or cannot be bettered, return the rest."""
         coarse = self._run(0, items, end, n_steps, n_iter)
         fine = self._run(1, items, end, 2 * n_steps, n_iter)
         factor = EXTRAPOLATED if self._settings.order == 2 else 1.0
         step = (end - self._now) / (2 * n_steps) * self._unit[items]
-        error = np.maximum(factor * distance(coarse.u, fine.u), self._lag(items, fine.u, step))
+        error = np.maximum(factor * distance(coarse.u, fine.u), self._lag(1, items, fine.u, step))
         ratio = error / (self._allowed(end) * self._deviation[items])
         self._strikes[items] += error > _STAGNANT * self._error[items]
         self._error[items] = error

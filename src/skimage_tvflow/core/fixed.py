@@ -135,8 +135,8 @@ class Controlled(Fixed):
     def _solve(self, which: int, items: np.ndarray, end: float, count: int, allowed: float) -> None:
         largest = self._settings.max_num_iter
         deviation = self._deviation[items]
-        step = (end - self._now) / count * self._unit[items] / deviation
-        plan = iterations_for(step, allowed / _TWICE_ITERATED, self._settings.algorithm)
+        length = (end - self._now) / count * self._unit[items]
+        plan = iterations_for(length / deviation, allowed / _TWICE_ITERATED, self._settings.algorithm)
         k = even(plan * self._effort[which, items], max(1, largest // 2))
         before = take(self._at[which], items).clone()
         for where, (n_iter,) in groups(k):
@@ -149,7 +149,9 @@ class Controlled(Fixed):
             for where, (n_iter,) in groups(k[pending]):
                 chosen = pending[where]
                 done = self._run(which, items[chosen], end, count, n_iter)
-                error[chosen] = _TWICE_ITERATED * distance(done.u, take(before, chosen))
+                difference = _TWICE_ITERATED * distance(done.u, take(before, chosen))
+                lag = self._lag(which, items[chosen], done.u, length[chosen])
+                error[chosen] = np.maximum(difference, lag)
                 before[chosen] = done.u
                 final = (error[chosen] <= allowed * deviation[chosen]) | (n_iter == largest)
                 self._accept(which, items[chosen[final]], done[final])
