@@ -24,6 +24,8 @@ from skimage_tvflow.core.scheme import (
 
 # What |u_2k - u_k| says of the image with 2k iterations: the error falls with about k^-1.4.
 _TWICE_ITERATED = 0.6
+# So many times the longest axis, and an iteration has heard of everything: no solve lags unnoticed.
+_CROSSINGS = 4
 # Frames of a small image are marched together, or Python's share of the time would show.
 _CHUNK_BYTES = 4 * 2**20
 
@@ -126,6 +128,7 @@ class Controlled(Fixed):
     ) -> None:
         super().__init__(problem, settings, wanted, poll)
         self._effort = np.ones((settings.order, len(self._unit)))
+        self._crossing = _CROSSINGS * max(problem.u.shape[2:])
 
     def _reach(self, end: float, items: np.ndarray) -> None:
         for which in range(len(self._trajectories)):
@@ -150,8 +153,10 @@ class Controlled(Fixed):
                 chosen = pending[where]
                 done = self._run(which, items[chosen], end, count, n_iter)
                 difference = _TWICE_ITERATED * distance(done.u, take(before, chosen))
-                lag = self._lag(which, items[chosen], done.u, length[chosen])
-                error[chosen] = np.maximum(difference, lag)
+                error[chosen] = difference
+                if n_iter < self._crossing:
+                    lag = self._lag(which, items[chosen], done.u, length[chosen])
+                    error[chosen] = np.maximum(difference, lag)
                 before[chosen] = done.u
                 final = (error[chosen] <= allowed * deviation[chosen]) | (n_iter == largest)
                 self._accept(which, items[chosen[final]], done[final])
