@@ -22,4 +22,10 @@ def test_lines_for_people(tvflow):
     outcome = tvflow("info")
     assert outcome.status == 0
     assert f"threads    {torch.get_num_threads()}\n" in outcome.out
-    assert f"torch {torch.__version__}" in outcome.out
+    lines = outcome.out.splitlines()
+    assert f"           torch {torch.__version__}" in lines
+    # every backend and device has a line of its own, as their descriptions have commas
+    first = next(i for i, line in enumerate(lines) if line.startswith("backends"))
+    assert lines[first].startswith("backends   numba on the CPU")
+    assert lines[first + 1].startswith("           torch on every device")
+    assert lines[first + 2] == "devices    cpu"

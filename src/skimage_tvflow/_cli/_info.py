@@ -49,11 +49,10 @@ def run(*, as_json: bool) -> None:
         print_json(record)
         return
     for name, value in record.items():
+        entries = value if isinstance(value, list) else [str(value)]
         if isinstance(value, dict):
-            value = ", ".join(f"{key} {entry}" for key, entry in value.items())
-        elif isinstance(value, list):
-            value = ", ".join(value)
-        typer.echo(f"{name:10} {value}")
+            entries = [f"{key} {entry}" for key, entry in value.items()]
+        typer.echo(f"{name:10} " + f"\n{'':10} ".join(entries))
 
 
 def collect() -> dict[str, Any]:
@@ -94,8 +93,8 @@ def _backends() -> dict[str, str]:
 
     cuda = torch.version.cuda
     return {
-        "numba": "on the CPU, up to three spatial axes",
-        "torch": f"on every device, any number of axes ({f'CUDA {cuda}' if cuda else 'no CUDA'})",
+        "numba": "on the CPU, for up to three spatial axes",
+        "torch": f"on every device, for any number of axes; {f'CUDA {cuda}' if cuda else 'no CUDA'}",
     }
 
 
@@ -103,4 +102,5 @@ def _cache_folder() -> str:
     """Return where numba keeps kernels: by the sources, or in the user's cache if read-only."""
     from skimage_tvflow.core.backends._sweep import make_march
 
-    return str(make_march(n_axes=2, coupled=False).stats.cache_path)
+    # All kernels of a file share a folder: any of them tells it, and none is compiled for that.
+    return str(make_march(2, False, 4).stats.cache_path)
