@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 import skimage_tvflow
-from skimage_tvflow._cli._flow import Clock
+from skimage_tvflow._cli._progress import Clock
 
 TIGHT = ("--tol", 1e-6)
 
@@ -163,7 +163,10 @@ def test_too_few_iterations_are_one_line_of_warning(tvflow, step_tif, tmp_path):
         "-o", tmp_path / "flow.tif", "--json",
     )  # fmt: skip
     assert outcome.status == 0
-    assert [line[:9] for line in outcome.err.splitlines()] == ["warning: "]
+    assert outcome.err.startswith(f"warning: {step_tif}: ")
+    assert outcome.err.count("\n") == 1
+    assert "--tol 1e-09" in outcome.err
+    assert "a larger --tol or --max-num-iter (now 2)" in outcome.err
     assert outcome.json["files"][0]["converged"] is False
 
 

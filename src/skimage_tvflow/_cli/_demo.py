@@ -11,9 +11,9 @@ import numpy as np
 import typer
 
 from ._errors import CliError
-from ._flow import Clock
 from ._output import Array, refuse_unwritable, whole_file
-from ._report import print_table, progress_bar, spoken_warnings
+from ._progress import Clock, progress_bar
+from ._report import print_table, spoken_warnings
 from ._tiff import TiffTags, write_tiff
 
 N_TIMES = 11  # with the image itself at t = 0 there are 12 frames: three rows of the contact sheet

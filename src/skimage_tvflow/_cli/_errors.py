@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import typer
 
+from ._words import in_options
+
 
 class CliError(Exception):
     """Bad input, which ends the command: what was given, what is needed, what to type."""
@@ -18,9 +20,10 @@ def say(message: str) -> None:
 
 
 @contextmanager
-def library_errors(about: str) -> Iterator[None]:
-    """Pass on what the library says about bad input, with the file or option it is about."""
+def library_errors(about: str | None = None) -> Iterator[None]:
+    """Pass on what the library says about bad input, with the file that it is about."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        raise CliError(f"{about}: {error}") from error
+        where = "" if about is None else f"{about}: "
+        raise CliError(where + in_options(str(error))) from error

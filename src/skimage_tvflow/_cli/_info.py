@@ -91,10 +91,10 @@ def _devices() -> list[str]:
 def _backends() -> dict[str, str]:
     import torch
 
-    cuda = torch.version.cuda
+    cuda = f"CUDA {torch.version.cuda}" if torch.version.cuda else "no CUDA"
     return {
         "numba": "on the CPU, for up to three spatial axes",
-        "torch": f"on every device, for any number of axes; {f'CUDA {cuda}' if cuda else 'no CUDA'}",
+        "torch": f"on every device, for any number of axes; {cuda}",
     }
 
 

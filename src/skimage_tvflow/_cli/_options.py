@@ -3,11 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._errors import CliError
+
+
+class _Range(NamedTuple):
+    """What an option accepts; checked here, as the library would speak of its own parameter."""
+
+    option: str
+    holds: Callable[[float], bool]
+    needed: str
+    example: str
+
+    def refuse_others(self, value: float) -> None:
+        if not self.holds(value):
+            raise CliError(
+                f"{self.option} must be {self.needed}, got {value}. "
+                f"Type, for example, {self.option} {self.example}"
+            )
+
+
+_TIME = _Range("-t", lambda t: 0 <= t < math.inf, "a finite number >= 0", "0.1")
+_SOLVER = {
+    "n_steps": _Range("--steps", lambda n: n >= 1, "a whole number >= 1", "50"),
+    "order": _Range("--order", lambda k: k in (1, 2), "1 or 2", "2"),
+    "tol": _Range("--tol", lambda x: 0 < x < math.inf, "a finite number > 0", "0.001"),
+    "max_num_iter": _Range("--max-num-iter", lambda n: n >= 1, "a whole number >= 1", "2000"),
+}
+_SPACING = _Range("--spacing", lambda h: 0 < h < math.inf, "finite and > 0", "0.5")
 
 
 @dataclass(frozen=True)
@@ -48,14 +74,16 @@ class FlowOptions:
     ) -> FlowOptions:
         """Check and sort out the options as they were typed."""
         for t in times:
-            if not (math.isfinite(t) and t >= 0):
-                raise CliError(f"t must be finite and >= 0, got {t}. Type, for example, -t 0.1")
+            _TIME.refuse_others(t)
+        solver = _given(solver)
+        for name, value in solver.items():
+            _SOLVER[name].refuse_others(value)
         shared = {**shared, "spacing": _parse_spacing(spacing)}
         if coupled_channels:
             shared["coupled_channels"] = True
         return cls(
             times=tuple(sorted(set(times))),
-            solver=_given(solver),
+            solver=solver,
             shared=_given(shared),
             channel_axis=_parse_channel_axis(channel_axis),
             unit_range=unit_range,
@@ -88,4 +116,6 @@ def _parse_spacing(text: str | None) -> float | tuple[float, ...] | None:
             f"--spacing must be numbers separated by commas, got {text!r}. "
             "Type --spacing 0.5, or --spacing 2,0.5,0.5 for one per spatial axis."
         ) from None
+    for number in numbers:
+        _SPACING.refuse_others(number)
     return numbers if len(numbers) > 1 else numbers[0]

@@ -1,11 +1,11 @@
-"""What a run shows: a table for people, JSON for machines, a bar while it works."""
+"""What a run shows: a table for people, JSON for machines, warnings."""
 
 from __future__ import annotations
 
 import json
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TextIO
 
@@ -13,6 +13,7 @@ import numpy as np
 import typer
 
 from ._errors import say
+from ._words import in_options
 
 
 def print_json(record: Mapping[str, Any]) -> None:
@@ -70,30 +71,6 @@ def print_table(
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
-    """Show a bar on standard error while the block runs, if that is a terminal.
-
-    Parameters
-    ----------
-    label : str
-        What is being worked on.
-
-    Yields
-    ------
-    callable
-        Takes the fraction that is done.
-    """
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(escape(label), total=1.0)
-        yield lambda fraction: bar.update(task, completed=fraction)
-
-
-@contextmanager
 def spoken_warnings(about: str) -> Iterator[None]:
     """Show each warning that is meant for the user as one line on standard error."""
 
@@ -105,7 +82,7 @@ def spoken_warnings(about: str) -> Iterator[None]:
         file: TextIO | None = None,
         line: str | None = None,
     ) -> None:
-        say(f"warning: {about}: {' '.join(str(message).split())}")
+        say(f"warning: {about}: {in_options(' '.join(str(message).split()))}")
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)  # scikit-learn's ConvergenceWarning is one

@@ -1,0 +1,63 @@
+"""How far a computation has come, while it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
+    """Show a bar on standard error while the block runs, if that is a terminal.
+
+    Parameters
+    ----------
+    label : str
+        What is being worked on.
+
+    Yields
+    ------
+    callable
+        Takes the fraction that is done.
+    """
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(escape(label), total=1.0)
+        yield lambda fraction: bar.update(task, completed=fraction)
+
+
+class Clock:
+    """A callback of the solver that notes when each time was reached.
+
+    Parameters
+    ----------
+    times : sequence of float
+        The times, increasing.
+    show : callable
+        Takes the fraction that is done.
+    """
+
+    def __init__(self, times: Sequence[float], show: Callable[[float], None]) -> None:
+        self._times = list(times)
+        self._show = show
+        self._start = time.perf_counter()
+        self._reached: list[float] = []
+
+    def __call__(self, progress: Any) -> bool:
+        """Note the progress; never ask the solver to stop."""
+        now = time.perf_counter() - self._start
+        done = sum(t <= progress.time * (1 + 1e-9) for t in self._times)
+        self._reached += [now] * (done - len(self._reached))
+        self._show(progress.fraction)
+        return False
+
+    def stop(self) -> list[float]:
+        """Return the seconds at which each time was reached; those not reported, now."""
+        missing = len(self._times) - len(self._reached)
+        return self._reached + [time.perf_counter() - self._start] * missing
