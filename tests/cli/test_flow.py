@@ -73,6 +73,20 @@ def test_single_time_has_no_axis_of_times(tvflow, step_tif, tmp_path):
     np.testing.assert_allclose(u[:, 0], 0.1, atol=1e-5)
 
 
+def test_arrays_of_numpy_are_images_too(tvflow, tmp_path):
+    step = np.repeat([0.0, 1.0], 4)
+    np.save(tmp_path / "step.npy", step)
+    output = tmp_path / "flow.tif"
+    assert tvflow("flow", tmp_path / "step.npy", "-t", 0.4, *TIGHT, "-o", output).status == 0
+    np.testing.assert_allclose(tifffile.imread(output), [[0.1] * 4 + [0.9] * 4], atol=1e-5)
+    options = ("-t", 0, "-t", 0.4, *TIGHT, "--force", "-o", output)
+    assert tvflow("flow", tmp_path / "step.npy", *options).status == 0
+    np.testing.assert_allclose(tifffile.imread(output)[:, 0], [0, 0.1], atol=1e-5)
+    np.save(tmp_path / "names.npy", np.array(["a", "b"]))
+    outcome = tvflow("flow", tmp_path / "names.npy", "-t", 0.4, "-o", tmp_path / "out.tif")
+    assert "names.npy holds values of type <U1; numbers are needed" in outcome.err
+
+
 def test_options_reach_the_library(tvflow, tmp_path):
     volume = np.random.default_rng(0).random((3, 5, 6)).astype(np.float32)
     source, output = tmp_path / "volume.tif", tmp_path / "flow.tif"

@@ -106,6 +106,8 @@ def write_tiff(path: Path, array: Array, axes: str, tags: TiffTags, times: Seque
     if array.ndim > len(axes):
         # A time series has its T already; then the flow's own axis takes another free letter.
         axes = next(letter for letter in "TQRHLEAPVI" if letter not in axes) + axes
+    if array.ndim == 1:  # a signal, as NumPy saves it: TIFF has no images of one axis
+        array, axes = array[np.newaxis], "Y" + axes
     colour = axes[-1:] == "S" and array.shape[-1] in (3, 4)
     if not colour:
         axes = axes.replace("S", "C")
