@@ -54,6 +54,12 @@ def test_one_file_into_an_existing_folder(tvflow, step_tif, tmp_path):
     assert names(tmp_path / "new") == ["step_tvflow.tif"]
 
 
+def test_missing_folders_are_made_for_one_file_as_for_several(tvflow, step_tif, tmp_path):
+    target = tmp_path / "a" / "b" / "flow.tif"
+    assert tvflow("flow", step_tif, "-t", 1, "-o", target).status == 0
+    assert names(target.parent) == ["flow.tif"]
+
+
 def test_same_folder_twice_does_not_feed_on_itself(tvflow, folder):
     assert tvflow("flow", folder, "-t", 1, "-o", folder).status == 0
     before = names(folder)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
@@ -36,6 +37,21 @@ def test_a_full_disk_is_said_in_three_parts(tmp_path):
     with pytest.raises(CliError, match=message), whole_file(tmp_path / "a.txt", force=False):
         raise OSError(28, "No space left on device")
     assert names(tmp_path) == []
+
+
+def test_what_went_wrong_is_told_even_if_the_rest_cannot_be_removed(tmp_path, monkeypatch):
+    def no(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", no)
+    with pytest.raises(CliError, match="No space left"), whole_file(tmp_path / "a", force=False):
+        raise OSError(28, "No space left on device")
+
+
+def test_the_longest_name_that_the_disk_takes(tvflow, step_tif, tmp_path):
+    name = (os.pathconf(tmp_path, "PC_NAME_MAX") - 4) * "x" + ".tif"
+    assert tvflow("flow", step_tif, "-t", 0, "-o", tmp_path / name).status == 0
+    assert names(tmp_path) == ["step.tif", name]
 
 
 def test_a_file_that_appeared_meanwhile_is_kept(tmp_path):

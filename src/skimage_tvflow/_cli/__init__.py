@@ -35,6 +35,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except _UsageError as error:
         say(f"error: {_describe(error)}")
         return 2
+    except OSError as error:
+        what = error.filename or "a file or standard output"
+        say(
+            f"error: {what} cannot be used ({error.strerror or error}). "
+            "A path that you have the permission to use, of names that the disk takes, is needed. "
+            "Type another one."
+        )
+        return 2
     except MemoryError as error:
         say(
             f"error: out of memory ({error}). The times of one image are held together: "
@@ -50,7 +58,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _describe(error: BaseException) -> str:
     """Complete a message about the options with what to type."""
-    message = str(getattr(error, "format_message", error.__str__)()).rstrip(".?")
+    message = str(getattr(error, "format_message", error.__str__)())
+    message += "" if message.endswith((".", "?")) else "."
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "skimage-tvflow"
-    return f"{message}. Type '{command} --help' for what is accepted."
+    return f"{message} Type '{command} --help' for what is accepted."

@@ -30,7 +30,10 @@ def _whole_number(text: str) -> int:
         raise typer.BadParameter(f"a whole number is needed, got {text!r}") from None
 
 
-Images = Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="Files or folders.")]
+# Not for typer to open: it would answer a missing permission with a hint at --help.
+Images = Annotated[
+    list[Path], typer.Argument(metavar="IMAGE", help="Files or folders.", readable=False)
+]
 Output = Annotated[
     str,  # not a Path, which forgets the slash at the end that says "folder"
     typer.Option(
@@ -96,7 +99,10 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite existing outputs
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
 Version = Annotated[bool, typer.Option("--version", help="Print the version.")]
 DemoOutput = Annotated[
-    Path, typer.Option("-o", "--output", help="Folder for the results; made when missing.")
+    Path,
+    typer.Option(
+        "-o", "--output", help="Folder for the results; made when missing.", readable=False
+    ),
 ]
 
 

@@ -36,7 +36,7 @@ def run(output: Path) -> None:
         )
     if output.exists() and not output.is_dir():
         raise CliError(f"{output} is a file; a folder is needed. Type -o out")
-    refuse_unwritable(output, create=True)
+    refuse_unwritable(output, [STACK, SHEET])
 
     import skimage
 
@@ -50,7 +50,6 @@ def run(output: Path) -> None:
         clock = Clock(times, show)
         u = np.asarray(solver.solve(image, times, certify=False, callback=clock).u)
         seconds = clock.stop()
-    output.mkdir(parents=True, exist_ok=True)
     with whole_file(output / STACK, force=True) as partial:
         write_tiff(partial, u, "YX", TiffTags(), times)
     with whole_file(output / SHEET, force=True) as partial:

@@ -70,7 +70,6 @@ def _compute(task: Task, options: FlowOptions, *, force: bool) -> dict[str, Any]
         result = solver.solve(task.image, times, certify=False, callback=clock)
         seconds = clock.stop()
         variation = [total_variation_of(frame, task.shared) for frame in result.u]
-    job.target.parent.mkdir(parents=True, exist_ok=True)  # only folders for several may be missing
     with whole_file(job.target, force=force) as partial:
         _write(partial, np.asarray(result.u), times, task.picture, options)
     return {

@@ -57,7 +57,7 @@ def plan_jobs(images: Sequence[Path], destination: str, *, force: bool) -> list[
                 f"Type -o {output}.tif, or -o {output}/ for a folder."
             )
         jobs = [Job(sources[0], output)]
-    refuse_unwritable(output if into_folder else output.parent, create=into_folder)
+    refuse_unwritable(jobs[0].target.parent, [job.target.name for job in jobs])
     _refuse_clashes(jobs)
     for job in jobs:
         refuse_existing(job.target, force=force)
@@ -69,7 +69,11 @@ def _files_of(image: Path, output: Path) -> list[Path]:
     if not image.exists():
         raise CliError(
             f"there is no file or folder {image}; an existing image is needed. "
-            "Check the name, or type ls to see what is there."
+            + (
+                f"If it is a time, type -t before it: -t {image}"
+                if _is_number(str(image))
+                else "Check the name, or type ls to see what is there."
+            )
         )
     if not image.is_dir():
         return [image]
@@ -96,6 +100,14 @@ def _files_of(image: Path, output: Path) -> list[Path]:
             "inside; at least one is needed. Type the folder that has them, or the files' names."
         )
     return files
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _refuse_file_for_folder(output: Path, n_images: int) -> None:

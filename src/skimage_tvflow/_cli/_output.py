@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ def whole_file(target: Path, *, force: bool) -> Iterator[Path]:
     Parameters
     ----------
     target : Path
-        The file that shall appear.
+        The file that shall appear; its folder is made when missing.
     force : bool
         Overwrite a file that exists.
 
@@ -35,8 +35,10 @@ def whole_file(target: Path, *, force: bool) -> Iterator[Path]:
         A hidden name in the same folder with the same extension.
     """
     target = Path(os.path.realpath(target))  # a link stays a link, its target is replaced
-    partial = target.with_name(f".{target.stem}.{uuid.uuid4().hex[:8]}.part{target.suffix}")
+    # Without the name of the target, to which a disk may not let anything be added.
+    partial = target.with_name(f".{uuid.uuid4().hex[:8]}.part{target.suffix}")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         yield partial
         refuse_existing(target, force=force)  # somebody else may have been quicker
         os.replace(partial, target)
@@ -46,7 +48,8 @@ def whole_file(target: Path, *, force: bool) -> Iterator[Path]:
             "permission to write is needed: pass another one with -o."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # what went wrong before is what has to be told
+            partial.unlink(missing_ok=True)
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
@@ -63,22 +66,19 @@ def refuse_existing(target: Path, *, force: bool) -> None:
         )
 
 
-def refuse_unwritable(folder: Path, *, create: bool) -> None:
-    """Raise if a file cannot be made in `folder`.
+def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
+    """Raise if files cannot be made in a folder.
 
     Parameters
     ----------
     folder : Path
-        Where outputs are to go.
-    create : bool
-        Whether the folder may be missing, as it will be made.
+        Where outputs are to go; a missing one will be made.
+    names : iterable of str
+        Those of the files.
     """
-    if not folder.exists() and not create:
-        raise CliError(
-            f"the output's folder {folder} does not exist; an existing one is needed. "
-            f"Type first: mkdir -p '{folder}'"
-        )
+    made = []
     while not folder.exists():
+        made.append(folder.name)
         folder = folder.parent
     try:
         # Trying is the only answer that holds for permissions, read-only disks and network drives.
@@ -89,6 +89,9 @@ def refuse_unwritable(folder: Path, *, create: bool) -> None:
             f"nothing can be written in {folder} ({error.strerror or error}). A folder with the "
             "permission to write is needed: pass another one with -o."
         ) from error
+    for name in (*made, *names):
+        with suppress(FileNotFoundError):
+            os.lstat(folder / name)  # tells a name that is too long for the disk
 
 
 def refuse_format(target: Path, picture: Picture, channel_axis: int | None) -> None:
