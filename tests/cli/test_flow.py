@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import tifffile
 
 import skimage_tvflow
-from skimage_tvflow._cli._progress import Clock
 
 TIGHT = ("--tol", 1e-6)
 
@@ -145,16 +146,84 @@ def test_channel_axis_overrides_the_format(tvflow, colour_png, tmp_path):
     assert outcome.json["files"][0]["channel_axis"] == -1
 
 
+SHORT = re.compile(
+    r"warning: (?P<file>.+): t = (?P<t>\S+) is under 1 % of the extinction time, about "
+    r"(?P<extinction>[\d.]+), so only noise and the finest structures vanish. "
+    r"Try -t (?P<better>[\d.]+) for larger ones(, or --unit-range for (?P<integers>\w+) values)?\n"
+)
+
+
 def test_short_times_are_warned_about_with_a_better_one(tvflow, step_png, tmp_path):
-    # extinction of this image is at 400
     outcome = tvflow("flow", step_png, "-t", 1, "-o", tmp_path / "a.tif")
     assert outcome.status == 0
-    assert "warning:" in outcome.err
-    assert "under 1 %" in outcome.err
-    better = float(outcome.err.split("Try -t ")[1].split(",")[0])
-    assert 10 <= better <= 100
-    assert "--unit-range" in outcome.err
+    warning = SHORT.fullmatch(outcome.err)
+    assert (warning["file"], warning["t"], warning["integers"]) == (str(step_png), "1", "uint8")
+    assert 0.7 * 400 < float(warning["extinction"]) < 1.1 * 400
+    better = warning["better"]
+    assert 0.05 * 400 < float(better) < 0.2 * 400
     assert tvflow("flow", step_png, "-t", better, "-o", tmp_path / "b.tif").err == ""
+    # the largest of several counts, and the image itself is nothing to be warned of
+    assert tvflow("flow", step_png, "-t", 1, "-t", better, "-o", tmp_path / "c.tif").err == ""
+    assert tvflow("flow", step_png, "-t", 0, "-o", tmp_path / "d.tif").err == ""
+
+
+def test_numbers_of_the_warning_are_plain(tvflow, step, tmp_path):
+    source = tmp_path / "deep.tif"
+    tifffile.imwrite(source, (60000 * step).astype(np.uint16))
+    warning = SHORT.fullmatch(tvflow("flow", source, "-t", 5, "-o", tmp_path / "a.tif").err)
+    assert warning["extinction"].endswith("0000")
+    assert 0.7 * 120000 < float(warning["extinction"]) < 1.1 * 120000
+    assert warning["better"].endswith("000")
+    options = ("--unit-range", "-t", 0.005, "-o", tmp_path / "b.tif")
+    warning = SHORT.fullmatch(tvflow("flow", source, *options).err)
+    assert warning["t"] == "0.005"
+    assert warning["integers"] is None
+
+
+def test_the_warning_of_short_times_is_true(tvflow, tmp_path):
+    """Noise is gone before a hundredth of the extinction time, and what is large is still there."""
+    image = np.zeros((128, 128))
+    image[:, 64:] = 1
+    noise = 0.05 * np.random.default_rng(0).standard_normal(image.shape)
+    tifffile.imwrite(tmp_path / "noisy.tif", (image + noise).astype(np.float32))
+    output = tmp_path / "flow.tif"
+    outcome = tvflow("flow", tmp_path / "noisy.tif", "-t", 0.2, "-o", output)
+    assert SHORT.fullmatch(outcome.err)
+    left, right = np.split(tifffile.imread(output), 2, axis=1)
+    assert max(left.std(), right.std()) < 0.1 * 0.05
+    assert right.mean() - left.mean() > 0.95
+    assert tvflow("flow", tmp_path / "noisy.tif", "-t", 0.4, "--force", "-o", output).err == ""
+
+
+@pytest.mark.parametrize("unit_range", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "tol", "computed"),
+    [
+        ("uint8", 1e-3, "float32"),
+        ("uint8", 1e-5, "float32"),
+        ("uint8", 9e-6, "float64"),
+        ("int16", 1e-3, "float32"),
+        ("uint16", 1e-3, "float32"),
+        ("uint32", 1e-3, "float64"),
+        ("float32", 1e-6, "float32"),
+        ("float64", 1e-3, "float64"),
+    ],
+)
+def test_integers_that_float32_holds_are_computed_in_it(
+    tvflow, step, tmp_path, dtype, tol, computed, unit_range
+):
+    array = (100 * step).astype(dtype)
+    tifffile.imwrite(tmp_path / "step.tif", array)
+    output = tmp_path / "flow.tif"
+    largest = np.iinfo(dtype).max if unit_range and "int" in dtype else 1
+    t = 40 / largest
+    options = ["-t", 0, "-t", t, "--tol", tol, "-o", output, "--json"]
+    options += ["--unit-range"] * unit_range
+    outcome = tvflow("flow", tmp_path / "step.tif", *options)
+    assert outcome.json["files"][0]["dtype"] == computed
+    u = tifffile.imread(output) * largest
+    np.testing.assert_allclose(u[0], array, rtol=1e-6)  # the file of the results is float32
+    np.testing.assert_allclose(u[1, 0, [0, -1]], [10, 90], atol=50 * max(tol, 1e-6))
 
 
 def test_unit_range_divides_by_the_maximum_of_the_type(tvflow, step_png, tmp_path):
@@ -182,17 +251,3 @@ def test_too_few_iterations_are_one_line_of_warning(tvflow, step_tif, tmp_path):
     assert "--tol 1e-09" in outcome.err
     assert "a larger --tol or --max-num-iter (now 2)" in outcome.err
     assert outcome.json["files"][0]["converged"] is False
-
-
-def test_clock_notes_when_each_time_was_reached():
-    class Progress:
-        def __init__(self, time):
-            self.time, self.fraction = time, time / 4
-
-    shown = []
-    clock = Clock([1, 2, 4], shown.append)
-    for reached in (0.5, 1, 0.7, 2.5):
-        assert clock(Progress(reached)) is False
-    first, second, third = clock.stop()
-    assert 0 <= first <= second <= third
-    assert shown == [0.125, 0.25, 0.175, 0.625]

@@ -12,7 +12,7 @@ import typer
 
 from ._errors import CliError
 from ._output import Array, refuse_unwritable, whole_file
-from ._progress import Clock, progress_bar
+from ._progress import Clock, progress
 from ._report import print_table, spoken_warnings
 from ._tiff import TiffTags, write_tiff
 
@@ -44,7 +44,7 @@ def run(output: Path) -> None:
 
     image = skimage.util.img_as_float32(skimage.data.camera())
     solver = ChambolleTVFlow(tol=TOLERANCE)
-    with spoken_warnings("camera"), progress_bar("camera") as show:
+    with spoken_warnings("camera"), progress("camera") as show:
         _warm_up(solver, image)
         times = [0.0, *map(float, geometric_times(image, N_TIMES))]
         clock = Clock(times, show)

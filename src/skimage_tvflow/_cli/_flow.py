@@ -14,11 +14,11 @@ from ._images import TIFF_SUFFIXES, Picture
 from ._jobs import plan_jobs
 from ._options import FlowOptions
 from ._output import Array, whole_file, write_integers
-from ._progress import Clock, progress_bar
-from ._report import print_json, print_table, spoken_warnings
+from ._progress import Clock, progress
+from ._report import plain, print_json, print_table, spoken_warnings
 from ._tiff import write_tiff
 
-SHORT = 0.01  # of the extinction time: below this hardly anything happens to an image
+SHORT = 0.01  # of the extinction time: below this nothing that is more than fine vanishes
 ROUGHLY = 0.5  # a warning about a factor of a hundred must not take longer than the flow itself
 
 
@@ -63,7 +63,7 @@ def run(
 
 def _compute(task: Task, options: FlowOptions, *, force: bool) -> dict[str, Any]:
     job = task.job
-    with progress_bar(job.source.name) as show, library_errors(str(job.source)):
+    with progress(job.source.name) as show, library_errors(str(job.source)):
         times = _times(task, options)
         clock = Clock(times, show)
         solver = solver_of(task, options)
@@ -76,6 +76,7 @@ def _compute(task: Task, options: FlowOptions, *, force: bool) -> dict[str, Any]
         "input": str(job.source),
         "output": str(job.target),
         "shape": task.picture.array.shape,
+        "dtype": result.u.dtype.name,
         "channel_axis": task.shared.get("channel_axis"),
         "times": times,
         "total_variation": variation,
@@ -87,22 +88,28 @@ def _compute(task: Task, options: FlowOptions, *, force: bool) -> dict[str, Any]
 
 
 def _times(task: Task, options: FlowOptions) -> list[float]:
-    """Return the times to compute; warn when the image will hardly have changed at the last."""
+    """Return the times to compute; warn when only the finest will have vanished at the last."""
     from skimage_tvflow import extinction_time, geometric_times
 
     if not options.times:
         return [float(t) for t in geometric_times(task.image, N_TIMES, **task.shared)]
-    extinction = float(np.max(extinction_time(task.image, rtol=ROUGHLY, **task.shared)))
     longest = options.times[-1]
-    if longest < SHORT * extinction:
-        dtype = task.picture.array.dtype
-        integers = np.issubdtype(dtype, np.integer) and not options.unit_range
-        say(
-            f"warning: {task.job.source}: t = {longest:g} is under 1 % of the extinction time, "
-            f"about {extinction:.2g}, so the image hardly changes. Try -t {0.1 * extinction:.2g}"
-            + (f", or --unit-range for {dtype} values" if integers else "")
-        )
+    if longest > 0:  # a time of 0 alone asks for the image itself
+        extinction = float(np.max(extinction_time(task.image, rtol=ROUGHLY, **task.shared)))
+        if longest < SHORT * extinction:
+            _warn_short(task, longest, extinction, unit_range=options.unit_range)
     return list(options.times)
+
+
+def _warn_short(task: Task, longest: float, extinction: float, *, unit_range: bool) -> None:
+    dtype = task.picture.array.dtype
+    integers = np.issubdtype(dtype, np.integer) and not unit_range
+    say(
+        f"warning: {task.job.source}: t = {plain(longest, 6)} is under 1 % of the extinction time, "
+        f"about {plain(extinction, 2)}, so only noise and the finest structures vanish. "
+        f"Try -t {plain(0.1 * extinction, 2)} for larger ones"
+        + (f", or --unit-range for {dtype} values" if integers else "")
+    )
 
 
 def _write(

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from contextlib import contextmanager, nullcontext
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any
+
+from ._errors import say
+
+if TYPE_CHECKING:
+    from rich.progress import Task
+
+
+EVERY = 10.0  # seconds between two lines where there is no bar
 
 
 @contextmanager
-def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
-    """Show a bar on standard error while the block runs, if that is a terminal.
+def progress(label: str) -> Iterator[Callable[[float], None]]:
+    """Show on standard error how far the block is: a bar on a terminal, now and then a line if not.
 
     Parameters
     ----------
@@ -29,7 +38,27 @@ def progress_bar(label: str) -> Iterator[Callable[[float], None]]:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(escape(label), total=1.0)
-        yield lambda fraction: bar.update(task, completed=fraction)
+        with nullcontext() if console.is_terminal else _lines(label, bar.tasks[0]):
+            yield lambda fraction: bar.update(task, completed=fraction)
+
+
+@contextmanager
+def _lines(label: str, task: Task) -> Iterator[None]:
+    """Write a line every few seconds, from a thread: not all work reports how far it is."""
+    finished = Event()
+
+    def speak() -> None:
+        while not finished.wait(EVERY):
+            share, seconds = task.percentage, task.elapsed
+            say(f"{label}: {share:.0f} % of the way to the last t, after {seconds:.0f} s")
+
+    speaker = Thread(target=speak, daemon=True)
+    speaker.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        speaker.join()
 
 
 class Clock:
