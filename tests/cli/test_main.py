@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
 import pytest
+
+from skimage_tvflow import ChambolleTVFlow
+from skimage_tvflow._cli._check import TIGHT
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["flow", "--help"], ["info", "-h"], []])
@@ -17,6 +21,33 @@ def test_help_needs_no_torch(arguments):
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "Usage: skimage-tvflow" in done.stdout
+
+
+def test_help_of_flow_names_the_defaults_of_the_library(tvflow):
+    words = " ".join(tvflow("flow", "--help").out.split())
+    defaults = inspect.signature(ChambolleTVFlow).parameters
+    for option, name in [
+        ("order 1|2", "order"),
+        ("tol X", "tol"),
+        ("max-num-iter N", "max_num_iter"),
+    ]:
+        about = words.split(f" --{option} ")[1].split(" --")[0]
+        assert f"[default: {defaults[name].default}]" in about
+    assert defaults["n_steps"].default == "auto"
+    assert "Without it: as many as --tol needs." in words
+    assert "below 1e-5" in words
+    assert float("1e-5") == TIGHT
+
+
+def test_help_is_whole_and_speaks_no_python(tvflow):
+    overview = tvflow("--help").out
+    assert "..." not in overview.split("Commands:")[1]
+    assert "list[" not in tvflow("flow", "--help").out
+    assert "IMAGE...}" not in tvflow("flow", "--help").out
+
+
+def test_a_slip_is_answered_with_a_question(tvflow):
+    assert "'flwo'. Did you mean 'flow'? Type 'skimage-tvflow --help'" in tvflow("flwo").err
 
 
 def test_runs_as_a_module_and_sets_the_exit_status(tmp_path):

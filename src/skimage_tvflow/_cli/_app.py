@@ -30,17 +30,18 @@ def _whole_number(text: str) -> int:
         raise typer.BadParameter(f"a whole number is needed, got {text!r}") from None
 
 
-# Not for typer to open: it would answer a missing permission with a hint at --help.
-Images = Annotated[
-    list[Path], typer.Argument(metavar="IMAGE", help="Files or folders.", readable=False)
-]
+# Described above the options, as typer would add the type of the list, which tells a user nothing.
+# Nor is typer to open the files: it answers a missing permission with a hint at --help.
+Images = Annotated[list[Path], typer.Argument(metavar="IMAGE", hidden=True, readable=False)]
 Output = Annotated[
     str,  # not a Path, which forgets the slash at the end that says "folder"
     typer.Option(
         "-o",
         "--output",
-        help="For one file: the file to write, a TIFF stack of all times, or for a single time "
-        "any format. For several files or a folder: the folder to write into.",
+        metavar="PATH",
+        help="For one image: the file to write, a TIFF stack of all times, or for a single time "
+        "any format. For several, or with a slash at its end: the folder to write into. "
+        "Missing folders are made.",
     ),
 ]
 Times = Annotated[
@@ -49,25 +50,43 @@ Times = Annotated[
         "-t",
         parser=_number,
         metavar="T",
-        help="Time of the flow, in the image's values times its spacing; may be repeated. "
-        "Without it: twelve times, geometric, up to extinction.",
+        help="Time of the flow, in the image's values times its spacing; for several: "
+        "-t 0.1 -t 0.2. Without it: twelve times, geometric, up to extinction.",
     ),
 ]
+# What is not given is left to the library; importing it for its defaults would delay --help.
 Steps = Annotated[
     int | None,
-    typer.Option(parser=_whole_number, metavar="N", help="Time steps up to the largest time."),
+    typer.Option(
+        parser=_whole_number,
+        metavar="N",
+        help="Time steps up to the largest time. Without it: as many as --tol needs.",
+    ),
 ]
 Order = Annotated[
     int | None,
-    typer.Option(parser=_whole_number, metavar="K", help="Order of the time steps."),
+    typer.Option(
+        parser=_whole_number,
+        metavar="1|2",
+        help="Order of the time steps: 1 is implicit Euler, 2 extrapolates from two step lengths. "
+        "[default: 2]",
+    ),
 ]
 Tolerance = Annotated[
     float | None,
-    typer.Option(parser=_number, metavar="X", help="Wanted error, in standard deviations."),
+    typer.Option(
+        parser=_number,
+        metavar="X",
+        help="Wanted error, relative to the standard deviation of the image. [default: 0.001]",
+    ),
 ]
 MaxNumIter = Annotated[
     int | None,
-    typer.Option(parser=_whole_number, metavar="N", help="Most iterations in one time step."),
+    typer.Option(
+        parser=_whole_number,
+        metavar="N",
+        help="Most iterations in one time step. [default: 2000]",
+    ),
 ]
 ChannelAxis = Annotated[
     str | None,
@@ -93,7 +112,10 @@ UnitRange = Annotated[
     bool, typer.Option("--unit-range", help="Divide integer images by their type's maximum.")
 ]
 Device = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Where to compute: cpu, cuda, cuda:1, auto, ...")
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Where to compute: cpu, cuda, cuda:1, auto, ... [default: cpu]"
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
@@ -101,7 +123,11 @@ Version = Annotated[bool, typer.Option("--version", help="Print the version.")]
 DemoOutput = Annotated[
     Path,
     typer.Option(
-        "-o", "--output", help="Folder for the results; made when missing.", readable=False
+        "-o",
+        "--output",
+        metavar="FOLDER",
+        help="Folder for the results; made when missing.",
+        readable=False,
     ),
 ]
 
@@ -135,7 +161,15 @@ def flow(
     force: Force = False,
     json: AsJson = False,
 ) -> None:
-    """Compute the flow of images, and write it as 32-bit TIFF stacks."""
+    """Compute the flow of images, and write it as 32-bit TIFF stacks.
+
+    IMAGE is a file (TIFF, PNG, JPEG, NumPy's .npy, ...) or a folder that has such files directly
+    inside.
+
+    Integers of up to 16 bits are computed in 32-bit floating point, which holds them exactly, or
+    in 64 bits with a --tol below 1e-5; other integers in 64 bits, floating-point values as they
+    are.
+    """
     from ._flow import run
     from ._options import FlowOptions
 
@@ -154,7 +188,7 @@ def flow(
 
 @app.command()
 def info(json: AsJson = False) -> None:
-    """Show versions, backends, devices, threads and where compiled code is cached."""
+    """Show versions, backends, devices and where compiled code is kept."""
     from ._info import run
 
     run(as_json=json)
@@ -162,7 +196,7 @@ def info(json: AsJson = False) -> None:
 
 @app.command()
 def demo(output: DemoOutput = Path("out")) -> None:
-    """Show the flow of a real image: a table, a TIFF stack and a contact sheet as PNG."""
+    """Show the flow of a real image: a table, a stack, a contact sheet."""
     from ._demo import run
 
     run(output)
