@@ -9,7 +9,7 @@ import pytest
 import skimage
 import tifffile
 
-pytest.importorskip("matplotlib")
+Axes = pytest.importorskip("matplotlib.axes").Axes
 
 
 @pytest.fixture
@@ -42,6 +42,23 @@ def test_demo_writes_a_stack_and_a_sheet_and_runs_again(tvflow, small_camera, tm
     assert sheet.shape[1] > 500
     rows = [line for line in outcome.out.splitlines() if line.startswith("│")]
     assert [float(row.split("│")[1]) for row in rows] == pytest.approx(times, rel=1e-3)
+
+
+def test_demo_says_how_it_computes(tvflow, small_camera, tmp_path):
+    outcome = tvflow("demo", "-o", tmp_path)
+    title = outcome.out.splitlines()[0]
+    assert title.endswith("32 x 32 pixels in [0, 1], computed in float32 to tol=0.005")
+    # whatever there is to say of compilation, the library has said
+    assert "compiled" not in outcome.out
+
+
+def test_sheet_and_table_show_the_same_times(tvflow, small_camera, tmp_path, monkeypatch):
+    titles = []
+    monkeypatch.setattr(Axes, "set_title", lambda axes, title, **how: titles.append(title))
+    rows = tvflow("demo", "-o", tmp_path).out.splitlines()
+    times = [row.split("│")[1].strip() for row in rows if row.startswith("│")]
+    assert titles == [f"t = {t}" for t in times]
+    assert len(titles) == 12
 
 
 def test_demo_without_matplotlib_says_what_to_install(tvflow, tmp_path, monkeypatch):

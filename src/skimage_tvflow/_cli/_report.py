@@ -15,6 +15,8 @@ import typer
 from ._errors import say
 from ._words import in_options
 
+DIGITS = 4  # of a time, wherever it is shown
+
 
 def plain(number: float, digits: int) -> str:
     """Write a number rounded to so many digits, without an exponent if it is large.
@@ -84,7 +86,7 @@ def print_table(
     table.add_column("TV" if batch == 1 else f"TV (mean of {batch})", justify="right")
     table.add_column("seconds", justify="right")
     for t, tv, second in zip(times, variation, seconds, strict=True):
-        table.add_row(plain(t, 4), plain(float(np.mean(tv)), 6), f"{second:.3f}")
+        table.add_row(plain(t, DIGITS), plain(float(np.mean(tv)), 6), f"{second:.3f}")
     typer.echo(title)
     Console().print(table)
 
