@@ -83,6 +83,6 @@ def test_nothing_imports_upwards(path):
     assert not above
 
 
-@pytest.mark.parametrize("name", ["_axes", "_arrays", "_times"])
-def test_axes_arrays_and_times_do_not_know_the_core(name):
+@pytest.mark.parametrize("name", ["_axes", "_arrays", "_times", "_devices"])
+def test_axes_arrays_times_and_devices_do_not_know_the_core(name):
     assert not {module for module in imports(ROOT / f"{name}.py") if layer(module) == 0}
