@@ -17,6 +17,12 @@ if TYPE_CHECKING:
         tv_flow,
     )
     from skimage_tvflow._result import Progress, TVFlowResult
+    from skimage_tvflow._spectral import (
+        SpectralBand,
+        SpectralDecomposition,
+        iter_bands,
+        spectral_decompose,
+    )
 
 __version__ = "0.1.0"
 
@@ -24,10 +30,14 @@ __all__ = [
     "CertifiedError",
     "ChambolleTVFlow",
     "Progress",
+    "SpectralBand",
+    "SpectralDecomposition",
     "TVFlowResult",
     "certify",
     "extinction_time",
     "geometric_times",
+    "iter_bands",
+    "spectral_decompose",
     "total_variation",
     "tv_flow",
 ]
@@ -36,10 +46,14 @@ _HOMES = {
     "CertifiedError": "_certify",
     "ChambolleTVFlow": "_chambolle",
     "Progress": "_result",
+    "SpectralBand": "_spectral",
+    "SpectralDecomposition": "_spectral",
     "TVFlowResult": "_result",
     "certify": "_certify",
     "extinction_time": "_functions",
     "geometric_times": "_functions",
+    "iter_bands": "_spectral",
+    "spectral_decompose": "_spectral",
     "total_variation": "_functions",
     "tv_flow": "_functions",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -290,9 +291,7 @@ def spectral_decompose(
     )
 
 
-def iter_bands(
-    image: Any, times: Any, *, flow: BaseTVFlow | None = None
-) -> Iterator[SpectralBand]:
+def iter_bands(image: Any, times: Any, *, flow: BaseTVFlow | None = None) -> Iterator[SpectralBand]:
     """The bands of an image one at a time, without holding them all.
 
     Parameters
@@ -347,7 +346,7 @@ class _Job:
         exact = (self._exact(ingest(frame, device=self.flow.device).tensor) for frame in frames)
         return spectral.bands(self._exact(self.data.tensor), self.times, exact)
 
-    def norm(self, x: torch.Tensor, p: int) -> np.ndarray:
+    def norm(self, x: torch.Tensor, p: int) -> np.ndarray:  # numpydoc ignore=PR01,RT01
         """The sum of ``|x|^p`` over everything but the batch axis."""
         power, batch = x.abs().pow(p), self.flow.batch_axis
         summed = power.sum() if batch is None else power.movedim(batch, 0).flatten(1).sum(1)
@@ -391,7 +390,7 @@ def band_times(times: Any) -> tuple[float, ...]:
         )
     if values[0] == 0:
         raise ValueError(f"times must be > 0, got 0 at position 0. {advice}")
-    for k, (earlier, later) in enumerate(zip(values, values[1:], strict=False)):
+    for k, (earlier, later) in enumerate(itertools.pairwise(values)):
         if later <= earlier:
             raise ValueError(
                 f"times must increase, got {later} after {earlier} at position {k + 1}. {advice}"

@@ -278,7 +278,9 @@ class TestThreads:
         "shape", [(1, 1, 130, 40), (1, 2, 200, 9), (2, 1, 70, 6, 11), (1, 1, 101, 3, 4)], ids=str
     )
     @pytest.mark.parametrize("n_iter", [1, 3, 40])
-    def test_bands_of_one_image_do_not_change_a_bit(self, threads, dtype, shape, n_iter, monkeypatch):
+    def test_bands_of_one_image_do_not_change_a_bit(
+        self, threads, dtype, shape, n_iter, monkeypatch
+    ):
         monkeypatch.setattr(_bands, "_LEAST_PIXELS", 0)
         u = random_image(shape, getattr(torch, dtype))
         items, n_bands, results = everyone(u), [], []
@@ -337,10 +339,11 @@ class TestPoll:
                 raise Stop
 
         trajectory = kind(u, (1, 1))
-        start = time.monotonic()
+        trajectory.advance(everyone(u), [1], intervals(4, 0.1), 1)  # compiles
+        start = time.process_time()
         with pytest.raises(Stop):  # an hour of work
             trajectory.advance(everyone(u), [1000], intervals(4, 0.1), 10**5, poll=poll)
-        assert time.monotonic() - start < 5
+        assert time.process_time() - start < 30
         assert next(calls) == 2
 
     def test_does_not_change_the_result(self, kind):

@@ -139,7 +139,9 @@ class Controlled(Fixed):
         largest = self._settings.max_num_iter
         deviation = self._deviation[items]
         length = (end - self._now) / count * self._unit[items]
-        plan = iterations_for(length / deviation, allowed / _TWICE_ITERATED, self._settings.algorithm)
+        plan = iterations_for(
+            length / deviation, allowed / _TWICE_ITERATED, self._settings.algorithm
+        )
         k = even(plan * self._effort[which, items], max(1, largest // 2))
         before = take(self._at[which], items).clone()
         for where, (n_iter,) in groups(k):

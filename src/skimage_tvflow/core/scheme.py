@@ -232,8 +232,8 @@ class Scheme:
     def _lag(self, which: int, items: np.ndarray, u: Tensor, step: np.ndarray) -> np.ndarray:
         """What the duality gap of the last step says of the error of its solve.
 
-        The solve is off by at most ``sqrt(2 step gap)``. Two solves that both lag behind, when large
-        structures merge, agree all the same; this does not.
+        The solve is off by at most ``sqrt(2 step gap)``. Two solves that both lag behind, when
+        large structures merge, agree all the same; this does not.
         """
         slope = divergence(self._trajectories[which].dual(items), self._spacing)
         variation = total_variation(u, self._spacing)

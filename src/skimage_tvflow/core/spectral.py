@@ -1,9 +1,9 @@
 r"""The bands of a TV flow: what vanishes at which time.
 
 Between increasing times :math:`0 = t_0 < t_1 < \dots < t_K` the flow moves with the mean slope
-:math:`s_k = (u_k - u_{k-1}) / (t_k - t_{k-1})`. The transform :math:`\phi(t) = t\,u_{tt}` of Gilboa,
-"A total variation spectral framework for scale and texture analysis", SIAM J. Imaging Sci. 7
-(2014), eq. (3.4), integrated over a neighbourhood of :math:`t_k`, is then
+:math:`s_k = (u_k - u_{k-1}) / (t_k - t_{k-1})`. The transform :math:`\phi(t) = t\,u_{tt}` of
+Gilboa ("A total variation spectral framework for scale and texture analysis", SIAM J. Imaging Sci.
+7, 2014), integrated over a neighbourhood of :math:`t_k`, is then
 
 .. math:: \mathrm{band}_k = t_k (s_{k+1} - s_k), \qquad \mathrm{residual} = u_K - t_K s_K,
 

@@ -170,6 +170,57 @@ def _coupled_row(
             store(phi, j, load(phi, j) * shrink)
 
 
+@njit(**_INLINE)
+def _primal_rows(
+    n_axes, lanes, f, phi, newest, row, grid, gamma, h, ring, base, ends, rescale, frames, frame,
+    scale, offset,
+):  # fmt: skip
+    """The row of v in all channels; ``frame`` is the one to emit, or -1."""
+    n_channels, n_rows, stride, width, lag, first_own, last_own, rows_of_frame, origin = grid
+    component = (lag + n_rows) * stride
+    buffer = n_channels * n_axes * component
+    channel = stride + lanes
+    emit = frame >= 0 and first_own <= row < last_own
+    to = base + row % (lag + 1) * n_channels * channel
+    for c in range(n_channels):
+        at = c * n_axes * component + (lag + row) * stride
+        out = ((frame * n_channels + c) * rows_of_frame + origin + row) * width
+        _primal_row(
+            n_axes, lanes, f, (c * n_rows + row) * stride, phi, newest * buffer + at,
+            (1 - newest) * buffer + at, component, stride, lag, gamma, h, ring,
+            to + c * channel, width, ends, rescale, emit, frames, out, scale,
+            offset[c])  # fmt: skip
+
+
+@njit(**_INLINE)
+def _dual_rows(n_axes, lanes, coupled, phi, newest, row, grid, beta, step, h, ring, base):
+    """The row of the new phi; ``ring[base:]`` holds v for rows row..row+lag."""
+    n_channels, n_rows, stride, _, lag = grid[:5]
+    component = (lag + n_rows) * stride
+    buffer = n_channels * n_axes * component
+    channel = stride + lanes
+    slot = n_channels * channel
+    a = newest * buffer + (lag + row) * stride
+    b = (1 - newest) * buffer + (lag + row) * stride
+    here = base + row % (lag + 1) * slot
+    below = beyond = here
+    if n_axes == 2 and row + 1 < n_rows:
+        below = base + (row + 1) % (lag + 1) * slot
+    if n_axes == 3:
+        if (row + 1) % lag != 0:
+            below = base + (row + 1) % (lag + 1) * slot
+        if row + lag < n_rows:
+            beyond = base + (row + lag) % (lag + 1) * slot
+    if coupled:
+        _coupled_row(
+            n_axes, lanes, n_channels, channel, ring, here, below, beyond, phi, a, b, component,
+            stride, beta, step, h)  # fmt: skip
+    else:
+        _dual_row(
+            n_axes, lanes, ring, here, below, beyond, phi, a, b, component, stride, beta,
+            step, h)  # fmt: skip
+
+
 @functools.cache
 def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
     """The march of one band over ``n_axes`` spatial axes (1 to 3), compiled at its first call.
@@ -177,54 +228,6 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
     ``coupled`` is False for a single channel; ``itemsize`` is that of the numbers, in bytes.
     """
     lanes = VECTOR_BYTES // itemsize
-
-    @njit(**_INLINE)
-    def primal_row(
-        f, phi, newest, row, grid, gamma, h, ring, base, ends, rescale, frames, frame, scale, offset
-    ):
-        """The row of v in all channels; ``frame`` is the one to emit, or -1."""
-        n_channels, n_rows, stride, width, lag, first_own, last_own, rows_of_frame, origin = grid
-        component = (lag + n_rows) * stride
-        buffer = n_channels * n_axes * component
-        channel = stride + lanes
-        emit = frame >= 0 and first_own <= row < last_own
-        to = base + row % (lag + 1) * n_channels * channel
-        for c in range(n_channels):
-            at = c * n_axes * component + (lag + row) * stride
-            out = ((frame * n_channels + c) * rows_of_frame + origin + row) * width
-            _primal_row(
-                n_axes, lanes, f, (c * n_rows + row) * stride, phi, newest * buffer + at,
-                (1 - newest) * buffer + at, component, stride, lag, gamma, h, ring,
-                to + c * channel, width, ends, rescale, emit, frames, out, scale,
-                offset[c])  # fmt: skip
-
-    @njit(**_INLINE)
-    def dual_row(phi, newest, row, grid, beta, step, h, ring, base):
-        """The row of the new phi; ``ring[base:]`` holds v for rows row..row+lag."""
-        n_channels, n_rows, stride, _, lag = grid[:5]
-        component = (lag + n_rows) * stride
-        buffer = n_channels * n_axes * component
-        channel = stride + lanes
-        slot = n_channels * channel
-        a = newest * buffer + (lag + row) * stride
-        b = (1 - newest) * buffer + (lag + row) * stride
-        here = base + row % (lag + 1) * slot
-        below = beyond = here
-        if n_axes == 2 and row + 1 < n_rows:
-            below = base + (row + 1) % (lag + 1) * slot
-        if n_axes == 3:
-            if (row + 1) % lag != 0:
-                below = base + (row + 1) % (lag + 1) * slot
-            if row + lag < n_rows:
-                beyond = base + (row + lag) % (lag + 1) * slot
-        if coupled:
-            _coupled_row(
-                n_axes, lanes, n_channels, channel, ring, here, below, beyond, phi, a, b, component,
-                stride, beta, step, h)  # fmt: skip
-        else:
-            _dual_row(
-                n_axes, lanes, ring, here, below, beyond, phi, a, b, component, stride, beta,
-                step, h)  # fmt: skip
 
     @_compiled
     def march(
@@ -265,19 +268,21 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
                         rescale = length / lengths[m + 1]
                     frame = m if emit else -1
                     for next_row in range(0 if row == 0 else row + lag, min(row + lag + 1, n_rows)):
-                        primal_row(
-                            f, phi, source, next_row, grid, gamma, h, ring, base, ends, rescale,
-                            frames, frame, scale * length, offset)  # fmt: skip
-                    dual_row(phi, source, row, grid, beta, step, h, ring, base)
+                        _primal_rows(
+                            n_axes, lanes, f, phi, source, next_row, grid, gamma, h, ring, base,
+                            ends, rescale, frames, frame, scale * length, offset)  # fmt: skip
+                    _dual_rows(
+                        n_axes, lanes, coupled, phi, source, row, grid, beta, step, h, ring, base
+                    )
             done[0] += n
         newest = (newest + end - begin) % 2
         if end == last[-1]:
             m = last.size - 1
             frame = m if emit else -1
             for row in range(n_rows):
-                primal_row(
-                    f, phi, newest, row, grid, gamma, h, ring, 0, True, one, frames, frame,
-                    scale * lengths[m], offset)  # fmt: skip
+                _primal_rows(
+                    n_axes, lanes, f, phi, newest, row, grid, gamma, h, ring, 0, True, one, frames,
+                    frame, scale * lengths[m], offset)  # fmt: skip
         return newest
 
     return march
