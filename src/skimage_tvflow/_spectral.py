@@ -250,6 +250,10 @@ def spectral_decompose(
     --------
     iter_bands : The bands one at a time, for images of which few fit into memory.
 
+    Notes
+    -----
+    The first band also holds what has vanished before its time: begin early.
+
     References
     ----------
     .. [1] G. Gilboa, "A total variation spectral framework for scale and texture analysis", SIAM

@@ -1,0 +1,170 @@
+"""Applications: what they promise, on images whose parts are known."""
+
+import numpy as np
+import pytest
+import skimage
+import torch
+from skimage.restoration import denoise_tv_chambolle
+
+from skimage_tvflow import ChambolleTVFlow
+from skimage_tvflow.applications import denoise, fuse, select_scale, separate_texture
+
+
+def psnr(found, truth):
+    return -10 * np.log10(np.mean((found - truth) ** 2))
+
+
+def camera(n=96):
+    image = skimage.util.img_as_float(skimage.data.camera())
+    return skimage.transform.resize(image, (n, n), anti_aliasing=True)
+
+
+def noisy(image, sigma, seed=0):
+    return image + sigma * np.random.default_rng(seed).standard_normal(image.shape)
+
+
+def disc(shape, centre, radius):
+    y, x = np.indices(shape)
+    return (y - centre[0]) ** 2 + (x - centre[1]) ** 2 <= radius**2
+
+
+class TestDenoise:
+    @pytest.mark.parametrize("sigma", [0.05, 0.1])
+    def test_is_as_good_as_the_best_weight_of_rof(self, sigma):
+        image = camera()
+        given = noisy(image, sigma)
+        weights = sigma * np.geomspace(0.3, 2, 8)
+        best = max(psnr(denoise_tv_chambolle(given, weight=w), image) for w in weights)
+        assert psnr(denoise(given), image) > best - 0.5
+        assert psnr(denoise(given, sigma), image) > best - 0.2
+
+    def test_scales_with_the_image(self):
+        given = noisy(camera(48), 0.1)
+        found = denoise(255 * given + 7, sigma=25.5)
+        np.testing.assert_allclose(found, 255 * denoise(given, sigma=0.1) + 7, rtol=0, atol=1e-3)
+
+    def test_of_volumes_signals_and_colours(self):
+        ball = np.zeros((20, 20, 20))
+        ball[5:15, 5:15, 5:15] = 1
+        assert psnr(denoise(noisy(ball, 0.1)), ball) > 30
+        step = np.repeat([0.0, 1.0], 200)
+        assert psnr(denoise(noisy(step, 0.1)), step) > 32
+        colour = np.stack([camera(48), camera(48).T, 1 - camera(48)], -1)
+        found = denoise(noisy(colour, 0.1), channel_axis=-1)
+        assert psnr(found, colour) > 24.5
+
+    def test_keeps_the_kind_of_array(self):
+        given = torch.from_numpy(noisy(camera(32), 0.1)).float()
+        found = denoise(given)
+        assert isinstance(found, torch.Tensor)
+        assert found.dtype == torch.float32
+        assert found.shape == given.shape
+
+    def test_of_no_noise_is_the_image(self):
+        np.testing.assert_array_equal(denoise(camera(32), sigma=0), camera(32))
+
+    def test_is_reproducible(self):
+        given = noisy(camera(32), 0.1)
+        np.testing.assert_array_equal(denoise(given), denoise(given))
+        assert psnr(denoise(given, random_state=1), denoise(given)) > 30
+
+    def test_refuses(self):
+        for sigma in (-1, np.nan, np.inf):
+            with pytest.raises(ValueError, match=r"sigma must be finite and >= 0, got .* Pass"):
+                denoise(camera(16), sigma)
+        with pytest.raises(ValueError, match=r"batch_axis=0, and one image at a time .* Pass"):
+            denoise(camera(16), flow=ChambolleTVFlow(batch_axis=0))
+        with pytest.raises(ValueError, match=r"channel_axis was given beside a flow.* Pass"):
+            denoise(camera(16), flow=ChambolleTVFlow(), channel_axis=-1)
+
+
+@pytest.fixture(scope="module")
+def parts():
+    """Discs, and a brick wall of amplitude .1."""
+    shape = (160, 160)
+    structure = 0.2 + 0.6 * disc(shape, (50, 50), 32) + 0.4 * disc(shape, (110, 112), 28)
+    wall = skimage.data.brick()[:160, :160].astype(float)
+    wall = (wall - wall.mean()) / np.ptp(wall)
+    return structure, 0.1 * wall
+
+
+class TestSeparateTexture:
+    def test_finds_both(self, parts):
+        structure, texture = separate_texture(parts[0] + parts[1])
+        assert psnr(structure, parts[0]) >= 30
+        assert psnr(texture, parts[1]) >= 30
+        # That is more than not separating at all, or blurring.
+        assert np.corrcoef(texture.ravel(), parts[1].ravel())[0, 1] > 0.7
+        np.testing.assert_allclose(structure + texture, parts[0] + parts[1], atol=1e-12)
+
+    def test_at_a_given_time(self, parts):
+        structure, texture = separate_texture(parts[0] + parts[1], 0.3)
+        assert psnr(structure, parts[0]) >= 34
+        np.testing.assert_allclose(structure + texture, parts[0] + parts[1], atol=1e-12)
+
+
+class TestFuse:
+    def test_moves_what_vanishes_in_the_band_and_only_that(self):
+        shape = (64, 64)
+        plain, dotted = 0.5 * disc(shape, (32, 32), 22), 0.5 * disc(shape, (32, 32), 22)
+        dots = disc(shape, (32, 32), 3) + disc(shape, (12, 50), 3)  # gone by t = 0.75
+        fused = fuse(plain, dotted + 0.5 * dots, (0.3, 1.5))
+        change = fused - plain
+        assert change[32, 32] > 0.35
+        assert change[12, 50] > 0.35
+        assert abs(change[50:]).max() < 0.1
+
+    def test_of_an_image_with_itself_changes_nothing(self):
+        image = camera(32)
+        np.testing.assert_allclose(fuse(image, image, (0.05, 0.5)), image, atol=1e-12)
+
+    def test_a_mask_says_where(self):
+        image, other = camera(32), camera(32).T.copy()
+        everywhere = fuse(image, other, (0.05, 0.5))
+        mask = np.zeros((32, 32))
+        mask[:, 16:] = 1
+        half = fuse(image, other, (0.05, 0.5), mask=mask)
+        np.testing.assert_array_equal(half[:, :16], image[:, :16])
+        np.testing.assert_allclose(half[:, 16:], everywhere[:, 16:])
+        colour = np.stack([image] * 3, -1)
+        flow = ChambolleTVFlow(channel_axis=-1)
+        found = fuse(colour, colour[::-1], (0.05, 0.5), mask=mask, flow=flow)
+        np.testing.assert_array_equal(found[:, :16], colour[:, :16])
+
+    def test_refuses_other_shapes(self):
+        image = camera(16)
+        with pytest.raises(ValueError, match=r"other has shape \(8, 8\), .*\(16, 16\)\. Crop"):
+            fuse(image, camera(8), (0.1, 1))
+        with pytest.raises(ValueError, match=r"mask has shape \(16,\), .*\(16, 16\)\. Pass"):
+            fuse(image, image, (0.1, 1), mask=np.ones(16))
+        with pytest.raises(ValueError, match="must increase"):
+            fuse(image, image, (1, 0.1))
+
+
+class TestSelectScale:
+    def test_keeps_one_size_of_discs(self):
+        shape = (80, 120)
+        image = disc(shape, (40, 25), 6) + disc(shape, (40, 80), 20) + 0.0
+        kept = select_scale(image, radius=20, contrast=1)
+        background = np.median(kept)
+        assert kept[40, 80] - background > 0.85
+        assert abs(kept[40, 25] - background) < 0.1
+        kept = select_scale(-image, radius=6, contrast=-1)
+        assert kept[40, 25] - np.median(kept) < -0.8
+        assert abs(kept[40, 80] - np.median(kept)) < 0.15
+
+    def test_of_coins_are_the_coins(self):
+        image = skimage.util.img_as_float(skimage.data.coins())[::3, ::3]
+        kept = select_scale(image, radius=8, contrast=0.35, width=3)
+        threshold = skimage.filters.threshold_otsu(kept)
+        found = skimage.measure.regionprops(skimage.measure.label(kept > threshold))
+        coins = [region for region in found if region.area > 60]
+        assert 20 <= len(coins) <= 26  # there are 24
+
+    def test_refuses_what_has_no_scale(self):
+        for bad in ({"radius": 0}, {"contrast": 0}, {"radius": np.nan}, {"width": 1}):
+            arguments = {"radius": 3, "contrast": 1, **bad}
+            with pytest.raises(
+                ValueError, match=rf"{next(iter(bad))} must be finite and > .* Pass"
+            ):
+                select_scale(camera(16), **arguments)
