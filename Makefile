@@ -12,12 +12,13 @@ OUT ?= out
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint examples clean
 .SECONDARY:
 
 help:
 	@echo "make demo    the flow of a real image: a table, a TIFF stack and a contact sheet in $(OUT)/"
 	@echo "make test    all tests"
+	@echo "make examples  the pictures of docs/examples, into docs/images"
 	@echo "make lint    ruff, mypy, codespell, numpydoc validation"
 	@echo "make clean   remove what the other targets made"
 
@@ -33,6 +34,9 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/numpydoc lint src/skimage_tvflow/*.py
+
+examples: $(VENV)/.installed-plot
+	$(BIN)/python docs/run_examples.py
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
