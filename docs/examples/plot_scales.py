@@ -17,9 +17,12 @@ cell = skimage.util.img_as_float(skimage.data.cell())[::2, ::2]
 
 # %%
 figure, axes = plt.subplots(2, 3, figsize=(10, 6.6), layout="constrained")
-cases = (coins, {"radius": 24, "contrast": 0.3, "width": 3}), (
-    cell,
-    {"radius": 28, "contrast": 0.5, "width": 2},
+cases = (
+    (coins, {"radius": 24, "contrast": 0.3, "width": 3}),
+    (
+        cell,
+        {"radius": 28, "contrast": 0.5, "width": 2},
+    ),
 )
 for row, (image, scale) in zip(axes, cases, strict=True):
     kept = select_scale(image, **scale)

@@ -6,6 +6,8 @@ What vanishes at which time of the TV flow: coins against their background, and 
 peaks of the spectrum are made of.
 """
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import skimage
@@ -24,7 +26,7 @@ axes["S"].semilogx(parts.times, parts.spectrum * parts.times, color="0.2")
 axes["S"].set(xlabel="time t of the flow", ylabel="L1 norm per octave", title="Spectrum of coins")
 axes["I"].imshow(image, cmap="gray")
 axes["I"].set_title("image")
-for name, t1, t2 in zip("ABCD", edges, edges[1:], strict=False):
+for name, (t1, t2) in zip("ABCD", itertools.pairwise(edges), strict=True):
     band = parts.band_pass(t1, t2)
     spread = np.percentile(abs(band), 99)
     axes[name].imshow(band, cmap="gray", vmin=-spread, vmax=spread)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.plan import balanced_steps, even, groups
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.scheme import (
@@ -12,7 +13,6 @@ from skimage_tvflow.core.scheme import (
     Scheme,
     Settings,
     Wanted,
-    distance,
 )
 
 # A finer attempt that leaves more than this of the error has met the limits of the arithmetic, if
@@ -69,7 +69,8 @@ class Adaptive(Scheme):
         fine = self._run(1, items, end, 2 * n_steps, n_iter)
         factor = EXTRAPOLATED if self._settings.order == 2 else 1.0
         step = (end - self._now) / (2 * n_steps) * self._unit[items]
-        error = np.maximum(factor * distance(coarse.u, fine.u), self._lag(1, items, fine.u, step))
+        apart = distance(coarse.u, fine.u).cpu().numpy()
+        error = np.maximum(factor * apart, self._lag(1, items, fine.u, step))
         ratio = error / (self._allowed(end) * self._deviation[items])
         self._strikes[items] += error > _STAGNANT * self._error[items]
         self._error[items] = error

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends import Frames
+from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.plan import even, groups, iterations_for, steps_in_intervals
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.scheme import (
@@ -18,7 +19,6 @@ from skimage_tvflow.core.scheme import (
     Scheme,
     Settings,
     Wanted,
-    distance,
     take,
 )
 
@@ -48,7 +48,7 @@ class Fixed(Scheme):
 
     def _note_extrapolation(self, items: np.ndarray, at: Sequence[Tensor]) -> None:
         if len(at) == 2:
-            error = EXTRAPOLATED * distance(at[0], at[1])
+            error = EXTRAPOLATED * distance(at[0], at[1]).cpu().numpy()
             self._error[items] = np.fmax(self._error[items], error)
 
 
@@ -93,7 +93,7 @@ class Plain(Fixed):
         error = np.full((n, len(times)), np.nan)
         if len(frames) == 2:
             pairs = [out.flatten(0, 1) for out in frames]
-            error = EXTRAPOLATED * distance(*pairs).reshape(n, len(times))
+            error = EXTRAPOLATED * distance(*pairs).cpu().numpy().reshape(n, len(times))
         self._at = [trajectory.primal(everyone) for trajectory in self._trajectories]
         self._now = times[-1]
         spent = int(counts.sum()) * self._settings.max_num_iter * (2 ** len(frames) - 1)
@@ -154,7 +154,7 @@ class Controlled(Fixed):
             for where, (n_iter,) in groups(k[pending]):
                 chosen = pending[where]
                 done = self._run(which, items[chosen], end, count, n_iter)
-                difference = _TWICE_ITERATED * distance(done.u, take(before, chosen))
+                difference = _TWICE_ITERATED * distance(done.u, take(before, chosen)).cpu().numpy()
                 error[chosen] = difference
                 if n_iter < self._crossing:
                     lag = self._lag(which, items[chosen], done.u, length[chosen])

@@ -13,12 +13,13 @@ with the norm over the spatial axes and the channels. This is the discretisation
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
 
 _FIRST_SPATIAL = 2
+_SLAB = 2**20
 
 
 def gradient(u: Tensor, spacing: Sequence[float]) -> Tensor:
@@ -76,13 +77,20 @@ def magnitude(phi: Tensor) -> Tensor:
 
 def total_variation(u: Tensor, spacing: Sequence[float]) -> Tensor:
     """The isotropic total variation J(u) of every item, summed in float64; shape (N,)."""
-    lengths = magnitude(gradient(u, spacing))
-    return lengths.flatten(1).sum(1, dtype=_accumulator(u))
+    parts = [_total(magnitude(du)) for _, du in _gradient_slabs(u, spacing)]
+    return sum(parts[1:], parts[0])
+
+
+def pairing(u: Tensor, phi: Tensor, spacing: Sequence[float]) -> Tensor:
+    r"""What phi makes of the total variation: :math:`\langle Du, \phi \rangle \le J(u)`; (N,)."""
+    parts = [_total(du.mul_(phi[:, :, :, slab])) for slab, du in _gradient_slabs(u, spacing)]
+    return sum(parts[1:], parts[0])
 
 
 def inner(u: Tensor, v: Tensor) -> Tensor:
     """The inner product of every item with its partner, summed in float64; shape (N,)."""
-    return (u * v).flatten(1).sum(1, dtype=_accumulator(u))
+    parts = [_total(u[:, :, slab] * v[:, :, slab]) for slab in _slabs(u)]
+    return sum(parts[1:], parts[0])
 
 
 def rms(u: Tensor) -> Tensor:
@@ -90,10 +98,34 @@ def rms(u: Tensor) -> Tensor:
     return (inner(u, u) / u[0].numel()).sqrt()
 
 
+def distance(u: Tensor, v: Tensor) -> Tensor:
+    """Root mean square of the difference of every item from its partner; shape (N,)."""
+    parts = [_total((u[:, :, slab] - v[:, :, slab]).square_()) for slab in _slabs(u)]
+    return (sum(parts[1:], parts[0]) / u[0].numel()).sqrt()
+
+
 def norm_bound(spacing: Sequence[float], sizes: Sequence[int]) -> float:
     """The bound ``L = 4 sum_i 1 / h_i^2`` of the squared norm of D; one-pixel axes have no part."""
     differing = [h for h, n in zip(spacing, sizes, strict=True) if n > 1]
     return 4 * sum(1 / h**2 for h in differing or spacing[-1:])
+
+
+def _slabs(u: Tensor) -> Iterator[slice]:
+    """Ranges along the first spatial axis, so that what is computed on the way stays small."""
+    n = u.shape[_FIRST_SPATIAL]
+    rows = max(1, _SLAB * n // u.numel())
+    return (slice(begin, min(begin + rows, n)) for begin in range(0, n, rows))
+
+
+def _gradient_slabs(u: Tensor, spacing: Sequence[float]) -> Iterator[tuple[slice, Tensor]]:
+    for slab in _slabs(u):
+        # The last row of a slab has its neighbour in the next one.
+        du = gradient(u[:, :, slab.start : slab.stop + 1], spacing)
+        yield slab, du[:, :, :, : slab.stop - slab.start]
+
+
+def _total(x: Tensor) -> Tensor:
+    return x.flatten(1).sum(1, dtype=_accumulator(x))
 
 
 def _accumulator(u: Tensor) -> torch.dtype:

@@ -46,8 +46,10 @@ class Problem:
         n_spatial = image.ndim - 2
         exact = torch.float32 if image.device.type == "mps" else torch.float64
         mean = image.flatten(2).mean(2, dtype=exact).to(image.dtype)
-        centred = image.to(exact) - mean.reshape(*mean.shape, *[1] * n_spatial)
-        largest = centred.flatten(1).abs().amax(1)
+        centred = image.to(exact, copy=True)
+        centred -= mean.reshape(*mean.shape, *[1] * n_spatial)
+        lowest, highest = centred.flatten(1).aminmax(dim=1)
+        largest = torch.maximum(-lowest, highest)
         # A constant image leaves rounding errors of its mean behind, not structures.
         flat = largest <= torch.finfo(exact).eps * 4 * (mean.abs().amax(1) + largest)
         scale = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)

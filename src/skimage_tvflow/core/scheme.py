@@ -17,7 +17,13 @@ from torch import Tensor
 from skimage_tvflow.core import backends
 from skimage_tvflow.core.certificate import Ledger
 from skimage_tvflow.core.extinction import flux, remaining_time
-from skimage_tvflow.core.operators import divergence, inner, magnitude, rms, total_variation
+from skimage_tvflow.core.operators import (
+    distance,
+    magnitude,
+    pairing,
+    rms,
+    total_variation,
+)
 from skimage_tvflow.core.problem import Problem
 
 # What |u_2N - u_N| says of the extrapolated image: on photographs, with time and iteration errors
@@ -164,7 +170,7 @@ class Scheme:
         """The bound of the answer: that of the finest trajectory, and the way from it."""
         if self._settings.order == 1:
             return self._bound
-        return self._bound + distance(self._at[0], self._at[1])
+        return self._bound + distance(self._at[0], self._at[1]).cpu().numpy()
 
     def _extinguish(self, end: float) -> np.ndarray:
         """Put those items to their mean that a single step brings there; return the others."""
@@ -235,10 +241,10 @@ class Scheme:
         The solve is off by at most ``sqrt(2 step gap)``. Two solves that both lag behind, when
         large structures merge, agree all the same; this does not.
         """
-        slope = divergence(self._trajectories[which].dual(items), self._spacing)
+        paired = pairing(u, self._trajectories[which].dual(items), self._spacing)
         variation = total_variation(u, self._spacing)
         # Less than this is rounding, whose square root would drown a tight tolerance.
-        gap = variation + inner(u, slope) - 16 * torch.finfo(u.dtype).eps * variation
+        gap = variation - paired - 16 * torch.finfo(u.dtype).eps * variation
         pixels = u[0].numel()
         lag = _GAP * np.sqrt(2 * step * gap.clamp_(min=0).cpu().numpy() / pixels)
         # What is all but extinct cannot be off by more than itself.
@@ -271,11 +277,6 @@ class Scheme:
 def take(u: Tensor, items: np.ndarray) -> Tensor:
     """``u[items]``, without a copy where that is everything."""
     return u if len(items) == len(u) else u[items]
-
-
-def distance(u: Tensor, v: Tensor) -> np.ndarray:
-    """RMS distance of every item from its partner, shape (N,)."""
-    return rms(u - v).cpu().numpy()
 
 
 def column(values: np.ndarray, like: Tensor) -> Tensor:
