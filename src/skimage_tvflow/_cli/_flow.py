@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from skimage_tvflow._rounding import plain
+
 from ._check import N_TIMES, Task, check, refuse_device, solver_of, total_variation_of
 from ._errors import library_errors, say
 from ._images import TIFF_SUFFIXES, Picture
@@ -15,7 +17,7 @@ from ._jobs import plan_jobs
 from ._options import FlowOptions
 from ._output import Array, whole_file, write_integers
 from ._progress import Clock, progress
-from ._report import plain, print_json, print_table, spoken_warnings
+from ._report import print_json, print_table, spoken_warnings
 from ._tiff import write_tiff
 
 SHORT = 0.01  # of the extinction time: below this nothing that is more than fine vanishes

@@ -12,29 +12,10 @@ from typing import Any, TextIO
 import numpy as np
 import typer
 
+from skimage_tvflow._rounding import plain
+
 from ._errors import say
 from ._words import in_options
-
-DIGITS = 4  # of a time, wherever it is shown
-
-
-def plain(number: float, digits: int) -> str:
-    """Write a number rounded to so many digits, without an exponent if it is large.
-
-    Parameters
-    ----------
-    number : float
-        The number.
-    digits : int
-        How many of its digits count.
-
-    Returns
-    -------
-    str
-        The number, such as ``"270"``.
-    """
-    text = f"{number:.{digits}g}"
-    return f"{float(text):.0f}" if "e+" in text else text
 
 
 def print_json(record: Mapping[str, Any]) -> None:
@@ -86,7 +67,7 @@ def print_table(
     table.add_column("TV" if batch == 1 else f"TV (mean of {batch})", justify="right")
     table.add_column("seconds", justify="right")
     for t, tv, second in zip(times, variation, seconds, strict=True):
-        table.add_row(plain(t, DIGITS), plain(float(np.mean(tv)), 6), f"{second:.3f}")
+        table.add_row(plain(t), plain(float(np.mean(tv)), 6), f"{second:.3f}")
     typer.echo(title)
     Console().print(table)
 
