@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import typer
 
+from ._check import refuse_without_matplotlib
 from ._errors import CliError
 from ._output import Array, refuse_unwritable, whole_file
 from ._progress import Clock, progress
-from ._report import print_table, spoken_warnings
+from ._report import mean_column, print_table, seconds_column, spoken_warnings, time_column
 from ._tiff import TiffTags, write_tiff
 
 N_TIMES = 11  # with the image itself at t = 0 there are 12 frames: three rows of the contact sheet
@@ -28,11 +28,7 @@ def run(output: Path) -> None:
     output : Path
         The folder; made when missing. Results of an earlier run are replaced.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise CliError(
-            "matplotlib, which draws the contact sheet, is missing. "
-            "Type: pip install 'skimage-tvflow[plot]'"
-        )
+    refuse_without_matplotlib("the contact sheet")
     if output.exists() and not output.is_dir():
         raise CliError(f"{output} is a file; a folder is needed. Type -o out")
     refuse_unwritable(output, [STACK, SHEET])
@@ -60,7 +56,7 @@ def run(output: Path) -> None:
         f"total variation flow of skimage.data.camera(), {size} pixels in [0, 1], "
         f"computed in {u.dtype} to tol={TOLERANCE}"
     )
-    print_table(title, times, variation, seconds)
+    print_table(title, time_column(times) | mean_column("TV", variation) | seconds_column(seconds))
     typer.echo(f"wrote {output / STACK} ({len(times)} frames) and {output / SHEET}")
 
 
