@@ -83,7 +83,9 @@ def watched(solver: Any, show: Callable[[float], None]) -> Any:
         def _march(self, job: Any, items: slice, *, wanted: Any, poll: Any) -> Any:
             last = job.times.increasing[-1]
             poll = Reporter(lambda now: show(now.fraction), slice(0, 1), 1, last)
-            return super()._march(job, items, wanted=wanted, poll=poll)
+            for frames in super()._march(job, items, wanted=wanted, poll=poll):
+                poll(frames.times[-1])
+                yield frames
 
     return Watched(**solver.get_params())
 
