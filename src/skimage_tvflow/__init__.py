@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         total_variation,
         tv_flow,
     )
+    from skimage_tvflow._plots import plot_bands, plot_scale_space, plot_spectrum
     from skimage_tvflow._result import Progress, TVFlowResult
     from skimage_tvflow._spectral import (
         SpectralBand,
@@ -37,6 +38,9 @@ __all__ = [
     "extinction_time",
     "geometric_times",
     "iter_bands",
+    "plot_bands",
+    "plot_scale_space",
+    "plot_spectrum",
     "spectral_decompose",
     "total_variation",
     "tv_flow",
@@ -53,6 +57,9 @@ _HOMES = {
     "extinction_time": "_functions",
     "geometric_times": "_functions",
     "iter_bands": "_spectral",
+    "plot_bands": "_plots",
+    "plot_scale_space": "_plots",
+    "plot_spectrum": "_plots",
     "spectral_decompose": "_spectral",
     "total_variation": "_functions",
     "tv_flow": "_functions",

@@ -41,11 +41,11 @@ def tvflow(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
 
 @pytest.fixture
 def refused(tvflow: Callable[..., Outcome], tmp_path: Path) -> Callable[..., str]:
-    """Call `flow` with bad input; return its one-line message. Nothing may have been written."""
+    """Call a command with bad input; return its one-line message. Nothing may have been written."""
 
-    def call(*arguments: object) -> str:
+    def call(*arguments: object, command: str = "flow") -> str:
         before = snapshot(tmp_path)
-        outcome = tvflow("flow", *arguments)
+        outcome = tvflow(command, *arguments)
         assert outcome.status == 2
         assert outcome.out == ""
         assert "Traceback" not in outcome.err
@@ -74,6 +74,15 @@ def step() -> np.ndarray:
 def step_tif(tmp_path: Path, step: np.ndarray) -> Path:
     path = tmp_path / "step.tif"
     tifffile.imwrite(path, step, metadata={"axes": "YX"})
+    return path
+
+
+@pytest.fixture
+def noise_tif(tmp_path: Path) -> Path:
+    """24 x 20 values at random, which vanish at many times."""
+    path = tmp_path / "noise.tif"
+    noise = np.random.default_rng(0).random((24, 20)).astype(np.float32)
+    tifffile.imwrite(path, noise, metadata={"axes": "YX"})
     return path
 
 

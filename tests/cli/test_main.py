@@ -8,9 +8,21 @@ import pytest
 
 from skimage_tvflow import ChambolleTVFlow
 from skimage_tvflow._cli._check import TIGHT
+from skimage_tvflow._cli._options import N_BANDED, N_TIMES
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["flow", "--help"], ["info", "-h"], []])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["flow", "--help"],
+        ["spectrum", "--help"],
+        ["filter", "--help"],
+        ["denoise", "--help"],
+        ["info", "-h"],
+        [],
+    ],
+)
 def test_help_needs_no_torch(arguments):
     program = (
         "import sys; from skimage_tvflow._cli import main; "
@@ -39,11 +51,21 @@ def test_help_of_flow_names_the_defaults_of_the_library(tvflow):
     assert float("1e-5") == TIGHT
 
 
+def test_help_names_the_number_of_times(tvflow):
+    for command in "spectrum", "filter":
+        words = " ".join(tvflow(command, "--help").out.split())
+        assert f"up to extinction. [default: {N_BANDED}]" in words
+    assert "twelve times" in " ".join(tvflow("flow", "--help").out.split())
+    assert N_TIMES == 12
+
+
 def test_help_is_whole_and_speaks_no_python(tvflow):
     overview = tvflow("--help").out
     assert "..." not in overview.split("Commands:")[1]
     assert "list[" not in tvflow("flow", "--help").out
     assert "IMAGE...}" not in tvflow("flow", "--help").out
+    for command in "spectrum", "filter", "denoise":
+        assert "<" not in tvflow(command, "--help").out
 
 
 def test_a_slip_is_answered_with_a_question(tvflow):

@@ -10,7 +10,7 @@ import tifffile
 
 from skimage_tvflow import ChambolleTVFlow
 from skimage_tvflow._cli._errors import CliError
-from skimage_tvflow._cli._output import whole_file
+from skimage_tvflow._cli._output import whole_file, whole_files
 
 
 def names(path):
@@ -64,6 +64,26 @@ def test_a_file_that_appeared_meanwhile_is_kept(tmp_path):
         lose_the_race()
     assert (tmp_path / "a.txt").read_text() == "theirs"
     assert names(tmp_path) == ["a.txt"]
+
+
+def test_files_that_belong_together_appear_together(tmp_path):
+    targets = [tmp_path / "new" / "a.txt", tmp_path / "new" / "b.csv"]
+
+    def write(trouble=None):
+        with whole_files(targets, force=False) as partials:
+            for target, partial in zip(targets, partials, strict=True):
+                partial.write_text(target.name)
+                assert not target.exists()
+            if trouble:
+                targets[0].write_text("theirs")
+
+    with pytest.raises(CliError, match=r"a\.txt exists"):
+        write(trouble=True)
+    assert names(tmp_path / "new") == ["a.txt"]
+    targets[0].unlink()
+    write()
+    assert [target.read_text() for target in targets] == ["a.txt", "b.csv"]
+    assert names(tmp_path / "new") == ["a.txt", "b.csv"]
 
 
 def test_links_and_permissions_are_those_of_other_files(tmp_path):

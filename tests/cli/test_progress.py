@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
 import pytest
 
+from skimage_tvflow import ChambolleTVFlow, spectral_decompose
 from skimage_tvflow._cli import _progress
-from skimage_tvflow._cli._progress import Clock, progress
+from skimage_tvflow._cli._progress import Clock, progress, watched
 
 
 def test_a_line_from_time_to_time_where_there_is_no_terminal(capsys, monkeypatch):
@@ -37,6 +39,18 @@ def test_quick_work_is_silent_and_errors_pass(capsys):
 
 def test_there_is_never_long_silence():
     assert _progress.EVERY <= 10
+
+
+def test_a_watched_solver_computes_the_same_and_tells_how_far_it_is(image):
+    shown = []
+    solver = ChambolleTVFlow(spacing=0.5, tol=1e-2)
+    parts = spectral_decompose(image, [0.01, 0.1, 0.2], flow=watched(solver, shown.append))
+    np.testing.assert_array_equal(
+        parts.bands, spectral_decompose(image, [0.01, 0.1, 0.2], flow=solver).bands
+    )
+    assert shown == sorted(shown)
+    assert shown[-1] == pytest.approx(1)
+    assert len(set(shown)) > 3
 
 
 def test_clock_notes_when_each_time_was_reached():

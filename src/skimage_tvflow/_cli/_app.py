@@ -1,11 +1,39 @@
-"""The commands and their options. Importing this stays cheap: `--help` must not wait for torch."""
+"""The commands. Importing this stays cheap: `--help` must not wait for torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
 
 import typer
+
+from ._arguments import (
+    AsJson,
+    Band,
+    BandTimes,
+    BatchAxis,
+    ChannelAxis,
+    CoupledChannels,
+    DemoOutput,
+    Device,
+    Force,
+    High,
+    Images,
+    Low,
+    MaxNumIter,
+    NumberOfTimes,
+    Order,
+    Output,
+    Prefix,
+    Sigma,
+    Single,
+    Spacing,
+    Steps,
+    Stop,
+    Times,
+    Tolerance,
+    UnitRange,
+    Version,
+)
 
 app = typer.Typer(
     add_completion=False,
@@ -13,123 +41,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-# Parsers of our own, as typer's messages leave out what was typed.
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"a number is needed, got {text!r}") from None
-
-
-def _whole_number(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise typer.BadParameter(f"a whole number is needed, got {text!r}") from None
-
-
-# Described above the options, as typer would add the type of the list, which tells a user nothing.
-# Nor is typer to open the files: it answers a missing permission with a hint at --help.
-Images = Annotated[list[Path], typer.Argument(metavar="IMAGE", hidden=True, readable=False)]
-Output = Annotated[
-    str,  # not a Path, which forgets the slash at the end that says "folder"
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="PATH",
-        help="For one image: the file to write, a TIFF stack of all times, or for a single time "
-        "any format. For several, or with a slash at its end: the folder to write into. "
-        "Missing folders are made.",
-    ),
-]
-Times = Annotated[
-    list[float] | None,
-    typer.Option(
-        "-t",
-        parser=_number,
-        metavar="T",
-        help="Time of the flow, in the image's values times its spacing; for several: "
-        "-t 0.1 -t 0.2. Without it: twelve times, geometric, up to extinction.",
-    ),
-]
-# What is not given is left to the library; importing it for its defaults would delay --help.
-Steps = Annotated[
-    int | None,
-    typer.Option(
-        parser=_whole_number,
-        metavar="N",
-        help="Time steps up to the largest time. Without it: as many as --tol needs.",
-    ),
-]
-Order = Annotated[
-    int | None,
-    typer.Option(
-        parser=_whole_number,
-        metavar="1|2",
-        help="Order of the time steps: 1 is implicit Euler, 2 extrapolates from two step lengths. "
-        "[default: 2]",
-    ),
-]
-Tolerance = Annotated[
-    float | None,
-    typer.Option(
-        parser=_number,
-        metavar="X",
-        help="Wanted error, relative to the standard deviation of the image. [default: 0.001]",
-    ),
-]
-MaxNumIter = Annotated[
-    int | None,
-    typer.Option(
-        parser=_whole_number,
-        metavar="N",
-        help="Most iterations in one time step. [default: 2000]",
-    ),
-]
-ChannelAxis = Annotated[
-    str | None,
-    typer.Option(
-        metavar="AXIS",
-        help="Axis of the channels, or 'none'. Without it: what the file's format says.",
-    ),
-]
-BatchAxis = Annotated[
-    int | None,
-    typer.Option(
-        parser=_whole_number, metavar="AXIS", help="Axis of independent images, as in a stack."
-    ),
-]
-CoupledChannels = Annotated[
-    bool, typer.Option("--coupled-channels", help="Keep the edges of all channels together.")
-]
-Spacing = Annotated[
-    str | None,
-    typer.Option(metavar="H[,H...]", help="Pixel size: one number, or one for each spatial axis."),
-]
-UnitRange = Annotated[
-    bool, typer.Option("--unit-range", help="Divide integer images by their type's maximum.")
-]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Where to compute: cpu, cuda, cuda:1, auto, ... [default: cpu]"
-    ),
-]
-Force = Annotated[bool, typer.Option("--force", help="Overwrite existing outputs.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for machines.")]
-Version = Annotated[bool, typer.Option("--version", help="Print the version.")]
-DemoOutput = Annotated[
-    Path,
-    typer.Option(
-        "-o",
-        "--output",
-        metavar="FOLDER",
-        help="Folder for the results; made when missing.",
-        readable=False,
-    ),
-]
 
 
 @app.callback(invoke_without_command=True)
@@ -187,8 +98,116 @@ def flow(
 
 
 @app.command()
+def spectrum(
+    images: Images,
+    output: Prefix,
+    times: NumberOfTimes = None,
+    t: BandTimes = None,
+    tol: Tolerance = None,
+    channel_axis: ChannelAxis = None,
+    batch_axis: BatchAxis = None,
+    coupled_channels: CoupledChannels = False,
+    spacing: Spacing = None,
+    unit_range: UnitRange = False,
+    device: Device = None,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Take images apart into bands that vanish one after the other.
+
+    Writes the bands as a TIFF stack, one for each time but the last, the residual as a TIFF that
+    completes their sum to the image, and the spectrum as a table (CSV) and a picture (PNG).
+    """
+    from ._options import FlowOptions, decomposition_times
+    from ._spectrum import run
+
+    options = FlowOptions.from_command_line(
+        **decomposition_times(t or [], times),
+        solver={"tol": tol},
+        channel_axis=channel_axis,
+        batch_axis=batch_axis,
+        coupled_channels=coupled_channels,
+        spacing=spacing,
+        device=device,
+        unit_range=unit_range,
+    )
+    run(images, output, options, force=force, as_json=json)
+
+
+@app.command("filter")
+def filter_(
+    images: Images,
+    output: Single,
+    band: Band = None,
+    stop: Stop = False,
+    low: Low = None,
+    high: High = None,
+    times: NumberOfTimes = None,
+    t: BandTimes = None,
+    tol: Tolerance = None,
+    channel_axis: ChannelAxis = None,
+    batch_axis: BatchAxis = None,
+    coupled_channels: CoupledChannels = False,
+    spacing: Spacing = None,
+    unit_range: UnitRange = False,
+    device: Device = None,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Keep or take away what vanishes at some times of the flow.
+
+    One of --band, --low and --high is needed. Times are in the image's values times its spacing.
+    """
+    from ._filter import Kept, run
+    from ._options import FlowOptions, decomposition_times
+
+    kept = Kept.from_command_line(low=low, high=high, band=band, stop=stop)
+    options = FlowOptions.from_command_line(
+        **decomposition_times(t or [], times),
+        solver={"tol": tol},
+        channel_axis=channel_axis,
+        batch_axis=batch_axis,
+        coupled_channels=coupled_channels,
+        spacing=spacing,
+        device=device,
+        unit_range=unit_range,
+    )
+    run(images, output, options, kept, force=force, as_json=json)
+
+
+@app.command()
+def denoise(
+    images: Images,
+    output: Single,
+    sigma: Sigma = None,
+    tol: Tolerance = None,
+    channel_axis: ChannelAxis = None,
+    coupled_channels: CoupledChannels = False,
+    spacing: Spacing = None,
+    unit_range: UnitRange = False,
+    device: Device = None,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Remove white noise from images."""
+    from ._denoise import run
+    from ._options import FlowOptions
+
+    options = FlowOptions.from_command_line(
+        times=[],
+        solver={"tol": tol},
+        channel_axis=channel_axis,
+        coupled_channels=coupled_channels,
+        spacing=spacing,
+        device=device,
+        unit_range=unit_range,
+    )
+    run(images, output, options, sigma, force=force, as_json=json)
+
+
+@app.command()
 def info(json: AsJson = False) -> None:
-    """Show versions, backends, devices and where compiled code is kept."""
+    """Show versions, backends, devices and the compiler's cache."""
     from ._info import run
 
     run(as_json=json)
@@ -196,7 +215,7 @@ def info(json: AsJson = False) -> None:
 
 @app.command()
 def demo(output: DemoOutput = Path("out")) -> None:
-    """Show the flow of a real image: a table, a stack, a contact sheet."""
+    """Show the flow of a real image: a table, a stack, a picture."""
     from ._demo import run
 
     run(output)

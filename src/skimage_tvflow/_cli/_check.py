@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +10,11 @@ from typing import Any
 import numpy as np
 
 from ._errors import CliError, library_errors, say
-from ._images import TIFF_SUFFIXES, Picture, read_picture
+from ._images import Picture, read_picture
 from ._jobs import Job
 from ._options import FlowOptions
 from ._output import Array, refuse_format
 
-N_TIMES = 12
 TIGHT = 1e-5  # a tolerance below this is near the rounding of float32
 
 
@@ -56,19 +56,19 @@ def check(job: Job, options: FlowOptions, *, quiet: bool = False) -> Task:
     task = Task(job, picture, _values(picture, options, quiet=quiet), shared)
     with library_errors(str(job.source)):
         solver_of(task, options).fit(task.image)
-        constant = not options.times and not np.any(total_variation_of(task.image, shared))
+    refuse_format(job.target, picture, channel_axis)
+    return task
+
+
+def refuse_constant(task: Task, options: FlowOptions) -> None:
+    """Raise if times are to be found for an image that has none."""
+    with library_errors(str(task.job.source)):
+        constant = not options.times and not np.any(total_variation_of(task.image, task.shared))
     if constant:
         raise CliError(
-            f"{picture.path} is constant: nothing in it vanishes that times could be chosen by. "
-            "Times of your own are needed. Type, for example, -t 0.1 -t 0.2"
+            f"{task.picture.path} is constant: nothing in it vanishes that times could be chosen "
+            "by. Times of your own are needed. Type, for example, -t 0.1 -t 0.2"
         )
-    refuse_format(job.target, picture, channel_axis)
-    if job.target.suffix.lower() not in TIFF_SUFFIXES and len(options.times) != 1:
-        raise CliError(
-            f"{len(options.times) or N_TIMES} times cannot go into one {job.target.suffix} file; a "
-            f"TIFF stack is needed. Type -o {job.target.with_suffix('.tif')}, or a single -t."
-        )
-    return task
 
 
 def _refuse_values(picture: Picture) -> None:
@@ -129,11 +129,28 @@ def total_variation_of(image: Array, shared: Mapping[str, Any]) -> Any:
     return total_variation(image, **{name: shared[name] for name in names if name in shared})
 
 
+def times_of(task: Task, options: FlowOptions) -> list[float]:
+    """Return the times asked for, or those up to extinction."""
+    from skimage_tvflow import geometric_times
+
+    if options.times:
+        return list(options.times)
+    return [float(t) for t in geometric_times(task.image, options.n_times, **task.shared)]
+
+
 def solver_of(task: Task, options: FlowOptions) -> Any:
     """Return the estimator that computes a task."""
     from skimage_tvflow import ChambolleTVFlow
 
     return ChambolleTVFlow(**options.solver, **task.shared)
+
+
+def refuse_without_matplotlib(what: str) -> None:
+    """Raise if matplotlib, which draws `what`, is not installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise CliError(
+            f"matplotlib, which draws {what}, is missing. Type: pip install 'skimage-tvflow[plot]'"
+        )
 
 
 def refuse_device(options: FlowOptions) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import typer
 
+from ._check import refuse_without_matplotlib
 from ._errors import CliError
 from ._output import Array, refuse_unwritable, whole_file
 from ._progress import Clock, progress
-from ._report import DIGITS, plain, print_table, spoken_warnings
+from ._report import mean_column, print_table, seconds_column, spoken_warnings, time_column
 from ._tiff import TiffTags, write_tiff
 
 N_TIMES = 11  # with the image itself at t = 0 there are 12 frames: three rows of the contact sheet
@@ -28,11 +28,7 @@ def run(output: Path) -> None:
     output : Path
         The folder; made when missing. Results of an earlier run are replaced.
     """
-    if importlib.util.find_spec("matplotlib") is None:
-        raise CliError(
-            "matplotlib, which draws the contact sheet, is missing. "
-            "Type: pip install 'skimage-tvflow[plot]'"
-        )
+    refuse_without_matplotlib("the contact sheet")
     if output.exists() and not output.is_dir():
         raise CliError(f"{output} is a file; a folder is needed. Type -o out")
     refuse_unwritable(output, [STACK, SHEET])
@@ -53,38 +49,23 @@ def run(output: Path) -> None:
     with whole_file(output / STACK, force=True) as partial:
         write_tiff(partial, u, "YX", TiffTags(), times)
     with whole_file(output / SHEET, force=True) as partial:
-        write_contact_sheet(partial, list(u), times)
+        _draw_sheet(partial, u, times)
     variation = [total_variation(frame) for frame in u]
     size = " x ".join(str(n) for n in image.shape)
     title = (
         f"total variation flow of skimage.data.camera(), {size} pixels in [0, 1], "
         f"computed in {u.dtype} to tol={TOLERANCE}"
     )
-    print_table(title, times, variation, seconds)
+    print_table(title, time_column(times) | mean_column("TV", variation) | seconds_column(seconds))
     typer.echo(f"wrote {output / STACK} ({len(times)} frames) and {output / SHEET}")
 
 
-def write_contact_sheet(path: Path, frames: Sequence[Array], times: Sequence[float]) -> None:
-    """Draw frames side by side, each with its time, all in the same range of grey.
-
-    Parameters
-    ----------
-    path : Path
-        The PNG file to write.
-    frames : sequence of ndarray, each of shape (rows, columns)
-        Values in [0, 1].
-    times : sequence of float
-        One for each.
-    """
+def _draw_sheet(path: Path, frames: Array, times: Sequence[float]) -> None:
     from matplotlib.figure import Figure
 
-    columns = 4
-    rows = -(-len(frames) // columns)
-    figure = Figure(figsize=(2.6 * columns, 2.8 * rows), layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
-    for axes, frame, t in zip(grid, frames, times, strict=False):
-        axes.imshow(frame, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-        axes.set_title(f"t = {plain(t, DIGITS)}", fontsize=11)
+    from skimage_tvflow import plot_scale_space
+
+    # Not by way of pyplot, which looks for a screen.
+    figure = Figure(figsize=(10.4, 8.4), layout="constrained")
+    plot_scale_space(frames, times, figure.subplots(3, 4))
     figure.savefig(path, dpi=110)

@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ._check import N_TIMES, Task, check, refuse_device, solver_of, total_variation_of
-from ._errors import library_errors, say
+from skimage_tvflow._rounding import plain
+
+from ._check import Task, refuse_constant, solver_of, times_of, total_variation_of
+from ._command import common_record, run_jobs
+from ._errors import CliError, library_errors, say
 from ._images import TIFF_SUFFIXES, Picture
-from ._jobs import plan_jobs
+from ._jobs import FLOW, plan_jobs
 from ._options import FlowOptions
-from ._output import Array, whole_file, write_integers
+from ._output import Array, whole_file, write_frame
 from ._progress import Clock, progress
-from ._report import plain, print_json, print_table, spoken_warnings
+from ._report import mean_column, print_table, seconds_column, time_column
 from ._tiff import write_tiff
 
 SHORT = 0.01  # of the extinction time: below this nothing that is more than fine vanishes
@@ -40,31 +43,31 @@ def run(
     as_json : bool
         Report for machines.
     """
-    jobs = plan_jobs(images, output, force=force)
-    refuse_device(options)
-    # All inputs are read before the first is computed: a mistake in the last must not cost an hour.
-    # They are read again later, as many images together may not fit into the memory.
-    first, *others = jobs
-    task = check(first, options)
-    for job in others:
-        check(job, options)
-    records = []
-    for job in jobs:
-        if job is not first:
-            task = check(job, options, quiet=True)
-        with spoken_warnings(str(job.source)):
-            record = _compute(task, options, force=force)
-        records.append(record)
-        if not as_json:
-            _show(record)
-    if as_json:
-        print_json({"files": records})
+    run_jobs(
+        plan_jobs(images, output, FLOW, force=force),
+        options,
+        refuse=lambda task: _refuse(task, options),
+        compute=lambda task: _compute(task, options, force=force),
+        show=_show,
+        as_json=as_json,
+    )
+
+
+def _refuse(task: Task, options: FlowOptions) -> None:
+    refuse_constant(task, options)
+    target = task.job.target
+    if target.suffix.lower() not in TIFF_SUFFIXES and len(options.times) != 1:
+        raise CliError(
+            f"{len(options.times) or options.n_times} times cannot go into one {target.suffix} "
+            f"file; a TIFF stack is needed. Type -o {target.with_suffix('.tif')}, or a single -t."
+        )
 
 
 def _compute(task: Task, options: FlowOptions, *, force: bool) -> dict[str, Any]:
     job = task.job
     with progress(job.source.name) as show, library_errors(str(job.source)):
-        times = _times(task, options)
+        times = times_of(task, options)
+        _warn_short(task, options)
         clock = Clock(times, show)
         solver = solver_of(task, options)
         result = solver.solve(task.image, times, certify=False, callback=clock)
@@ -73,11 +76,8 @@ def _compute(task: Task, options: FlowOptions, *, force: bool) -> dict[str, Any]
     with whole_file(job.target, force=force) as partial:
         _write(partial, np.asarray(result.u), times, task.picture, options)
     return {
-        "input": str(job.source),
-        "output": str(job.target),
-        "shape": task.picture.array.shape,
+        **common_record(task),
         "dtype": result.u.dtype.name,
-        "channel_axis": task.shared.get("channel_axis"),
         "times": times,
         "total_variation": variation,
         "seconds": seconds[-1],
@@ -87,23 +87,18 @@ def _compute(task: Task, options: FlowOptions, *, force: bool) -> dict[str, Any]
     }
 
 
-def _times(task: Task, options: FlowOptions) -> list[float]:
-    """Return the times to compute; warn when only the finest will have vanished at the last."""
-    from skimage_tvflow import extinction_time, geometric_times
+def _warn_short(task: Task, options: FlowOptions) -> None:
+    """Warn when only the finest will have vanished at the last of the times asked for."""
+    from skimage_tvflow import extinction_time
 
-    if not options.times:
-        return [float(t) for t in geometric_times(task.image, N_TIMES, **task.shared)]
-    longest = options.times[-1]
-    if longest > 0:  # a time of 0 alone asks for the image itself
-        extinction = float(np.max(extinction_time(task.image, rtol=ROUGHLY, **task.shared)))
-        if longest < SHORT * extinction:
-            _warn_short(task, longest, extinction, unit_range=options.unit_range)
-    return list(options.times)
-
-
-def _warn_short(task: Task, longest: float, extinction: float, *, unit_range: bool) -> None:
+    longest = options.times[-1] if options.times else 0.0
+    if longest == 0:  # a time of 0 alone asks for the image itself
+        return
+    extinction = float(np.max(extinction_time(task.image, rtol=ROUGHLY, **task.shared)))
+    if longest >= SHORT * extinction:
+        return
     dtype = task.picture.array.dtype
-    integers = np.issubdtype(dtype, np.integer) and not unit_range
+    integers = np.issubdtype(dtype, np.integer) and not options.unit_range
     say(
         f"warning: {task.job.source}: t = {plain(longest, 6)} is under 1 % of the extinction time, "
         f"about {plain(extinction, 2)}, so only noise and the finest structures vanish. "
@@ -115,13 +110,16 @@ def _warn_short(task: Task, longest: float, extinction: float, *, unit_range: bo
 def _write(
     path: Path, u: Array, times: Sequence[float], picture: Picture, options: FlowOptions
 ) -> None:
-    single = len(options.times) == 1
-    if path.suffix.lower() in TIFF_SUFFIXES:
-        write_tiff(path, u[0] if single else u, picture.axes, picture.tags, times)
+    if len(options.times) == 1:
+        write_frame(path, u[0], picture, times, unit_range=options.unit_range)
     else:
-        write_integers(path, u[0], picture.array.dtype, unit_range=options.unit_range)
+        write_tiff(path, u, picture.axes, picture.tags, times)
 
 
 def _show(record: Mapping[str, Any]) -> None:
-    title = f"{record['input']} -> {record['output']}"
-    print_table(title, record["times"], record["total_variation"], record["seconds_at_times"])
+    print_table(
+        f"{record['input']} -> {record['output']}",
+        time_column(record["times"])
+        | mean_column("TV", record["total_variation"])
+        | seconds_column(record["seconds_at_times"]),
+    )

@@ -11,18 +11,58 @@ from ._errors import CliError
 from ._images import IMAGE_SUFFIXES
 from ._output import refuse_existing, refuse_unwritable
 
-ENDING = "_tvflow.tif"
+
+@dataclass(frozen=True)
+class Naming:
+    """How a command names what it makes of an image.
+
+    Attributes
+    ----------
+    endings : tuple of str
+        One for each file, put behind the name of the image in a folder. If there are several, what
+        is typed for a single image is what their names begin with.
+    """
+
+    endings: tuple[str, ...]
+
+    def in_folder(self, folder: Path, source: Path) -> tuple[Path, ...]:
+        return tuple(folder / (source.stem + ending) for ending in self.endings)
+
+    def typed(self, output: Path) -> tuple[Path, ...]:
+        if len(self.endings) > 1:
+            _refuse_format_for_prefix(output, len(self.endings))
+            return tuple(output.with_name(output.name + ending) for ending in self.endings)
+        if not output.suffix:
+            raise CliError(
+                f"the output {output} has no extension, which says the format. "
+                f"Type -o {output}.tif, or -o {output}/ for a folder."
+            )
+        return (output,)
+
+
+FLOW = Naming(("_tvflow.tif",))
+SPECTRUM = Naming(("_bands.tif", "_residual.tif", "_spectrum.csv", "_spectrum.png"))
+FILTER = Naming(("_filtered.tif",))
+DENOISE = Naming(("_denoised.tif",))
+RESULTS = tuple(ending for naming in (FLOW, SPECTRUM, FILTER, DENOISE) for ending in naming.endings)
 
 
 @dataclass(frozen=True)
 class Job:
-    """One input file and the output it becomes."""
+    """One input file and the outputs it becomes."""
 
     source: Path
-    target: Path
+    targets: tuple[Path, ...]
+
+    @property
+    def target(self) -> Path:
+        """The first output, of most commands the only one."""
+        return self.targets[0]
 
 
-def plan_jobs(images: Sequence[Path], destination: str, *, force: bool) -> list[Job]:
+def plan_jobs(
+    images: Sequence[Path], destination: str, naming: Naming, *, force: bool
+) -> list[Job]:
     """Pair inputs with outputs.
 
     Parameters
@@ -31,6 +71,8 @@ def plan_jobs(images: Sequence[Path], destination: str, *, force: bool) -> list[
         Files and folders.
     destination : str
         A file for one input file, otherwise a folder; a slash at its end says folder.
+    naming : Naming
+        What the command writes.
     force : bool
         Whether outputs may exist.
 
@@ -49,18 +91,14 @@ def plan_jobs(images: Sequence[Path], destination: str, *, force: bool) -> list[
     )
     if into_folder:
         _refuse_file_for_folder(output, len(sources))
-        jobs = [Job(source, output / (source.stem + ENDING)) for source in sources]
+        jobs = [Job(source, naming.in_folder(output, source)) for source in sources]
     else:
-        if not output.suffix:
-            raise CliError(
-                f"the output {output} has no extension, which says the format. "
-                f"Type -o {output}.tif, or -o {output}/ for a folder."
-            )
-        jobs = [Job(sources[0], output)]
-    refuse_unwritable(jobs[0].target.parent, [job.target.name for job in jobs])
+        jobs = [Job(sources[0], naming.typed(output))]
+    targets = [target for job in jobs for target in job.targets]
+    refuse_unwritable(targets[0].parent, [target.name for target in targets])
     _refuse_clashes(jobs)
-    for job in jobs:
-        refuse_existing(job.target, force=force)
+    for target in targets:
+        refuse_existing(target, force=force)
     return jobs
 
 
@@ -92,7 +130,7 @@ def _files_of(image: Path, output: Path) -> list[Path]:
         if entry.suffix.lower() in IMAGE_SUFFIXES
         and entry.is_file()
         and not entry.name.startswith(".")
-        and not (own and entry.name.endswith(ENDING))
+        and not (own and entry.name.endswith(RESULTS))
     ]
     if not files:
         raise CliError(
@@ -119,19 +157,27 @@ def _refuse_file_for_folder(output: Path, n_images: int) -> None:
         )
 
 
+def _refuse_format_for_prefix(output: Path, n_files: int) -> None:
+    if output.suffix.lower() in {*IMAGE_SUFFIXES, ".csv"}:
+        raise CliError(
+            f"an image becomes {n_files} files, which do not fit into {output}; what their names "
+            f"begin with, or a folder, is needed. Type -o {output.with_suffix('')}"
+        )
+
+
 def _refuse_clashes(jobs: Sequence[Job]) -> None:
     taken: dict[str, Path] = {}
     inputs = {os.path.realpath(job.source) for job in jobs}
-    for job in jobs:
-        where = os.path.realpath(job.target)
+    for source, target in ((job.source, target) for job in jobs for target in job.targets):
+        where = os.path.realpath(target)
         if where in inputs:
             raise CliError(
-                f"the output {job.target} is an input; another name is needed, "
+                f"the output {target} is an input; another name is needed, "
                 "as inputs are never overwritten. Type another one after -o."
             )
         if where in taken:
             raise CliError(
-                f"{taken[where]} and {job.source} would both become {job.target}; every image "
+                f"{taken[where]} and {source} would both become {target}; every image "
                 "needs an output of its own. Run them one by one, into different folders."
             )
-        taken[where] = job.source
+        taken[where] = source

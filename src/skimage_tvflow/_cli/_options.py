@@ -1,4 +1,4 @@
-"""The options of `flow`, checked as far as they can be without an image."""
+"""The options of the commands, checked as far as they can be without an image."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ class _Range(NamedTuple):
             )
 
 
+N_TIMES, N_BANDED = 12, 32  # of a flow, of a decomposition
+
 _TIME = _Range("-t", lambda t: 0 <= t < math.inf, "a finite number >= 0", "0.1")
 _SOLVER = {
     "n_steps": _Range("--steps", lambda n: n >= 1, "a whole number >= 1", "50"),
@@ -33,6 +35,8 @@ _SOLVER = {
     "tol": _Range("--tol", lambda x: 0 < x < math.inf, "a finite number > 0", "0.001"),
     "max_num_iter": _Range("--max-num-iter", lambda n: n >= 1, "a whole number >= 1", "2000"),
 }
+_BAND_TIME = _Range("-t", lambda t: 0 < t < math.inf, "a finite number > 0", "0.1")
+_COUNT = _Range("--times", lambda n: n >= 2, "a whole number >= 2", "32")
 _SPACING = _Range("--spacing", lambda h: 0 < h < math.inf, "finite and > 0", "0.5")
 
 
@@ -44,6 +48,8 @@ class FlowOptions:
     ----------
     times : tuple of float
         The times asked for, sorted and without repetitions; empty for those up to extinction.
+    n_times : int
+        How many there are up to extinction.
     solver : dict
         Keywords of the solver.
     shared : dict
@@ -55,6 +61,7 @@ class FlowOptions:
     """
 
     times: tuple[float, ...] = ()
+    n_times: int = N_TIMES
     solver: Mapping[str, Any] = field(default_factory=dict)
     shared: Mapping[str, Any] = field(default_factory=dict)
     channel_axis: int | str | None = None
@@ -70,6 +77,7 @@ class FlowOptions:
         spacing: str | None,
         unit_range: bool,
         coupled_channels: bool,
+        n_times: int = N_TIMES,
         **shared: Any,
     ) -> FlowOptions:
         """Check and sort out the options as they were typed."""
@@ -83,11 +91,44 @@ class FlowOptions:
             shared["coupled_channels"] = True
         return cls(
             times=tuple(sorted(set(times))),
+            n_times=n_times,
             solver=solver,
             shared=_given(shared),
             channel_axis=_parse_channel_axis(channel_axis),
             unit_range=unit_range,
         )
+
+
+def decomposition_times(times: Sequence[float], count: int | None) -> dict[str, Any]:
+    """Return the keywords about times of a command that takes images apart.
+
+    Parameters
+    ----------
+    times : sequence of float
+        Those asked for one by one.
+    count : int or None
+        How many are asked for.
+
+    Returns
+    -------
+    dict
+        For `FlowOptions.from_command_line`.
+    """
+    if times and count is not None:
+        raise CliError(
+            f"--times {count} and -t were both given; the number of the times or the times "
+            "themselves are needed. Leave one of the two out."
+        )
+    for t in times:
+        _BAND_TIME.refuse_others(t)
+    if len(set(times)) == 1:
+        raise CliError(
+            f"a single time, {times[0]}, was given, and what vanishes between times needs at least "
+            f"two. Type, for example, -t {times[0]} -t {2 * times[0]}"
+        )
+    if count is not None:
+        _COUNT.refuse_others(count)
+    return {"times": times, "n_times": N_BANDED if count is None else count}
 
 
 def _given(options: Mapping[str, Any]) -> dict[str, Any]:

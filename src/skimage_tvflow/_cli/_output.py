@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from ._errors import CliError
 from ._images import TIFF_SUFFIXES, Picture
+from ._tiff import write_tiff
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -50,6 +51,28 @@ def whole_file(target: Path, *, force: bool) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # what went wrong before is what has to be told
             partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_files(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
+    """Give names for several files that belong together; none appears before all are written.
+
+    Parameters
+    ----------
+    targets : sequence of Path
+        The files that shall appear.
+    force : bool
+        Overwrite files that exist.
+
+    Yields
+    ------
+    list of Path
+        A name to write to for each.
+    """
+    with ExitStack() as stack:
+        yield [stack.enter_context(whole_file(target, force=force)) for target in targets]
+        for target in targets:  # before the first is moved into place
+            refuse_existing(target, force=force)
 
 
 def refuse_existing(target: Path, *, force: bool) -> None:
@@ -142,22 +165,31 @@ def _survives(suffix: str, like: Array) -> bool:
     return bool(np.abs(decoded.astype(float) - sample).max() <= 0.1 * np.iinfo(like.dtype).max)
 
 
-def write_integers(path: Path, frame: Array, dtype: np.dtype[Any], *, unit_range: bool) -> None:
-    """Write a frame in the integer type of its input, rounded and clipped.
+def write_frame(
+    path: Path, frame: Array, picture: Picture, times: Sequence[float] = (), *, unit_range: bool
+) -> None:
+    """Write one image computed from a picture, in the format that the name says.
 
     Parameters
     ----------
     path : Path
-        The file to write.
-    frame : ndarray
-        The flow at one time.
-    dtype : dtype
-        The integer type of the input.
+        The file to write: a TIFF of 32-bit floating-point numbers, or a file of the integers of the
+        picture's type, rounded and clipped.
+    frame : ndarray of the picture's shape
+        The image.
+    picture : Picture
+        The input.
+    times : sequence of float, optional
+        The time that it belongs to, if there is one.
     unit_range : bool
-        Whether the frame's values were divided by the type's maximum.
+        Whether its values were divided by the type's maximum.
     """
     import imageio.v3 as imageio
 
+    if path.suffix.lower() in TIFF_SUFFIXES:
+        write_tiff(path, frame, picture.axes, picture.tags, times)
+        return
+    dtype = picture.array.dtype
     largest = np.iinfo(dtype).max
     values = np.asarray(frame, dtype=np.float64) * (largest if unit_range else 1)
     imageio.imwrite(path, np.clip(np.rint(values), 0, largest).astype(dtype))

@@ -61,6 +61,35 @@ def _lines(label: str, task: Task) -> Iterator[None]:
         speaker.join()
 
 
+def watched(solver: Any, show: Callable[[float], None]) -> Any:
+    """Return the same solver, one that tells how far it is whichever way it is asked to compute.
+
+    Parameters
+    ----------
+    solver : ChambolleTVFlow
+        What computes.
+    show : callable
+        Takes the fraction that is done.
+
+    Returns
+    -------
+    ChambolleTVFlow
+        A solver with the same parameters.
+    """
+    from skimage_tvflow import ChambolleTVFlow
+    from skimage_tvflow._progress import Reporter
+
+    class Watched(ChambolleTVFlow):
+        def _march(self, job: Any, items: slice, *, wanted: Any, poll: Any) -> Any:
+            last = job.times.increasing[-1]
+            poll = Reporter(lambda now: show(now.fraction), slice(0, 1), 1, last)
+            for frames in super()._march(job, items, wanted=wanted, poll=poll):
+                poll(frames.times[-1])
+                yield frames
+
+    return Watched(**solver.get_params())
+
+
 class Clock:
     """A callback of the solver that notes when each time was reached.
 

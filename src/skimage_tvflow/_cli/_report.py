@@ -12,29 +12,10 @@ from typing import Any, TextIO
 import numpy as np
 import typer
 
+from skimage_tvflow._rounding import plain
+
 from ._errors import say
 from ._words import in_options
-
-DIGITS = 4  # of a time, wherever it is shown
-
-
-def plain(number: float, digits: int) -> str:
-    """Write a number rounded to so many digits, without an exponent if it is large.
-
-    Parameters
-    ----------
-    number : float
-        The number.
-    digits : int
-        How many of its digits count.
-
-    Returns
-    -------
-    str
-        The number, such as ``"270"``.
-    """
-    text = f"{number:.{digits}g}"
-    return f"{float(text):.0f}" if "e+" in text else text
 
 
 def print_json(record: Mapping[str, Any]) -> None:
@@ -61,34 +42,56 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def print_table(
-    title: str, times: Sequence[float], variation: Sequence[Any], seconds: Sequence[float]
-) -> None:
-    """Write a table of t, TV and seconds to standard output.
+def print_table(title: str, columns: Mapping[str, Sequence[str]]) -> None:
+    """Write a table to standard output.
 
     Parameters
     ----------
     title : str
         The line above it.
-    times : sequence of float
-        The times.
-    variation : sequence of float or ndarray
-        The total variation at each; of a batch, the mean over its items is shown.
-    seconds : sequence of float
-        When each time was reached, from the start.
+    columns : mapping
+        From their headings to their cells.
     """
     from rich.console import Console
     from rich.table import Table
 
-    batch = max((np.size(tv) for tv in variation), default=1)
     table = Table()
-    table.add_column("t", justify="right")
-    table.add_column("TV" if batch == 1 else f"TV (mean of {batch})", justify="right")
-    table.add_column("seconds", justify="right")
-    for t, tv, second in zip(times, variation, seconds, strict=True):
-        table.add_row(plain(t, DIGITS), plain(float(np.mean(tv)), 6), f"{second:.3f}")
+    for heading in columns:
+        table.add_column(heading, justify="right")
+    for row in zip(*columns.values(), strict=True):
+        table.add_row(*row)
     typer.echo(title)
     Console().print(table)
+
+
+def mean_column(heading: str, values: Sequence[Any]) -> dict[str, list[str]]:
+    """Return a column of numbers, or of the means over the items of a batch.
+
+    Parameters
+    ----------
+    heading : str
+        Its heading.
+    values : sequence of float or ndarray
+        One entry for each row.
+
+    Returns
+    -------
+    dict
+        For `print_table`.
+    """
+    batch = max((np.size(value) for value in values), default=1)
+    heading = heading if batch == 1 else f"{heading} (mean of {batch})"
+    return {heading: [plain(float(np.mean(value)), 6) for value in values]}
+
+
+def time_column(times: Sequence[float]) -> dict[str, list[str]]:
+    """Return the column of the times."""
+    return {"t": [plain(t) for t in times]}
+
+
+def seconds_column(seconds: Sequence[float]) -> dict[str, list[str]]:
+    """Return the column of the seconds after which each time was reached."""
+    return {"seconds": [f"{second:.3f}" for second in seconds]}
 
 
 @contextmanager

@@ -97,12 +97,13 @@ def write_tiff(path: Path, array: Array, axes: str, tags: TiffTags, times: Seque
     tags : TiffTags
         Resolution and units to keep.
     times : sequence of float
-        Stored as `times` in the JSON of the image description.
+        Stored as `times` in the JSON of the image description; none for what has no time.
     """
     import tifffile
 
     from ._info import version_of
 
+    stamps = {"times": [float(t) for t in times]} if len(times) else {}
     if array.ndim > len(axes):
         # A time series has its T already; then the flow's own axis takes another free letter.
         axes = next(letter for letter in "TQRHLEAPVI" if letter not in axes) + axes
@@ -118,6 +119,6 @@ def write_tiff(path: Path, array: Array, axes: str, tags: TiffTags, times: Seque
         resolution=tags.resolution,
         resolutionunit=tags.unit,
         software=f"skimage-tvflow {version_of('skimage-tvflow')}",
-        metadata={"axes": axes, "times": [float(t) for t in times], **tags.metadata},
+        metadata={"axes": axes, **stamps, **tags.metadata},
         ome=False,  # or a name ending in .ome.tif would decide the format
     )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from skimage_tvflow._cli._report import plain
+from skimage_tvflow._rounding import plain
 
 
 @pytest.mark.parametrize(
