@@ -164,8 +164,8 @@ def separate_texture(
 
     Returns
     -------
-    structure, texture : arrays of shape image.shape
-        Their sum is the image.
+    tuple of two arrays of shape image.shape
+        Structure and texture; their sum is the image.
 
     References
     ----------
