@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skimage_tvflow._base import BaseTVFlow, Job
@@ -144,7 +145,13 @@ class ChambolleTVFlow(BaseTVFlow):
             )
 
     def _march(
-        self, job: Job, items: slice, *, wanted: Wanted, poll: Poll | None
+        self,
+        job: Job,
+        items: slice,
+        *,
+        wanted: Wanted,
+        out: torch.Tensor | None = None,
+        poll: Poll | None = None,
     ) -> Iterator[Frames]:
         settings = Settings(
             n_steps=None if self.n_steps == "auto" else int(self.n_steps),
@@ -154,4 +161,4 @@ class ChambolleTVFlow(BaseTVFlow):
             algorithm=self.algorithm,
         )
         times, image = job.times.increasing, job.image[items]
-        return march(image, times, job.spacing, settings, wanted=wanted, poll=poll)
+        return march(image, times, job.spacing, settings, wanted=wanted, out=out, poll=poll)

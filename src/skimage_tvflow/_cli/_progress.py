@@ -80,10 +80,12 @@ def watched(solver: Any, show: Callable[[float], None]) -> Any:
     from skimage_tvflow._progress import Reporter
 
     class Watched(ChambolleTVFlow):
-        def _march(self, job: Any, items: slice, *, wanted: Any, poll: Any) -> Any:
+        def _march(
+            self, job: Any, items: slice, *, wanted: Any, out: Any = None, poll: Any = None
+        ) -> Any:
             last = job.times.increasing[-1]
             poll = Reporter(lambda now: show(now.fraction), slice(0, 1), 1, last)
-            for frames in super()._march(job, items, wanted=wanted, poll=poll):
+            for frames in super()._march(job, items, wanted=wanted, out=out, poll=poll):
                 poll(frames.times[-1])
                 yield frames
 

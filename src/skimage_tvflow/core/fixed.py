@@ -27,7 +27,7 @@ _TWICE_ITERATED = 0.6
 # So many times the longest axis, and an iteration has heard of everything: no solve lags unnoticed.
 _CROSSINGS = 4
 # Frames of a small image are marched together, or Python's share of the time would show.
-_CHUNK_BYTES = 4 * 2**20
+_CHUNK_BYTES = 16 * 2**20
 
 
 class Fixed(Scheme):
@@ -55,7 +55,7 @@ class Fixed(Scheme):
 class Plain(Fixed):
     """Exactly ``max_num_iter`` iterations in every step."""
 
-    def outcomes(self, times: Sequence[float]) -> Iterator[Outcome]:
+    def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:
         """March through the increasing ``times``, several in one call where that is cheaper."""
         self._last = times[-1]
         frame = self._at[0]
@@ -68,10 +68,11 @@ class Plain(Fixed):
             else:
                 ends = np.multiply.outer(times[:size], self._unit) + longest
                 count = max(1, int((ends < self._alive_until).all(1).sum()))
-                yield self._chunk(times[:count])
+                yield self._chunk(times[:count], out)
             times = times[count:]
+            out = None if out is None else out[:, count:]
 
-    def _chunk(self, times: Sequence[float]) -> Outcome:
+    def _chunk(self, times: Sequence[float], into: Tensor | None) -> Outcome:
         """Several intervals in one call of the backend."""
         everyone = np.arange(len(self._unit))
         lengths = np.diff([self._now, *times])
@@ -80,7 +81,10 @@ class Plain(Fixed):
         frames = []
         for which, trajectory in enumerate(self._trajectories):
             n_steps = counts << which
-            out = self._at[0].new_empty((n, len(times), *shape))
+            if into is None or self._settings.order == 2:
+                out = self._at[0].new_empty((n, len(times), *shape))
+            else:
+                out = into[:, : len(times)]
             trajectory.advance(
                 everyone,
                 n_steps.tolist(),

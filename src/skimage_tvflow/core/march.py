@@ -48,6 +48,7 @@ def march(
     settings: Settings,
     *,
     wanted: Wanted,
+    out: Tensor | None = None,
     poll: Callable[[float], None] | None = None,
 ) -> Iterator[Frames]:
     """The TV flow of every item of ``image`` at the increasing ``times``, as they come.
@@ -59,6 +60,8 @@ def march(
     spacing : one per spatial axis
     settings : Settings
     wanted : what else to give
+    out : Tensor of shape (N, T, C, *spatial), every image contiguous: where the frames are put if
+        that saves a copy
     poll : called every 40 ms of work with the time reached; what it raises ends the march
     """
     n, channels, *sizes = image.shape
@@ -72,7 +75,9 @@ def march(
         return
     problem = Problem.of(image, spacing)
     scale, flat = problem.scale.cpu().numpy(), problem.deviation.cpu().numpy() == 0
-    for outcome in _scheme(problem, settings, wanted, poll).outcomes(moving):
+    if out is not None:
+        out = out[:, len(times) - len(moving) :]
+    for outcome in _scheme(problem, settings, wanted, poll).outcomes(moving, out):
         n_iter, converged = n_iter + outcome.n_iter, converged & outcome.converged
         u = outcome.u
         if flat.any():

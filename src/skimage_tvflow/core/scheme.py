@@ -133,8 +133,11 @@ class Scheme:
         self._now = self._last = 0.0
         self._alive_until = np.zeros(len(self._unit))
 
-    def outcomes(self, times: Sequence[float]) -> Iterator[Outcome]:
-        """March through the increasing ``times``, all > 0."""
+    def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:
+        """March through the increasing ``times``, all > 0.
+
+        The images are put into ``out``, (N, M, C, *spatial), where that saves a copy.
+        """
         self._last = times[-1]
         yield from self._intervals(times)
 

@@ -173,7 +173,7 @@ def _coupled_row(
 @njit(**_INLINE)
 def _primal_rows(
     n_axes, lanes, f, phi, newest, row, grid, gamma, h, ring, base, ends, rescale, frames, frame,
-    scale, offset,
+    apart, scale, offset,
 ):  # fmt: skip
     """The row of v in all channels; ``frame`` is the one to emit, or -1."""
     n_channels, n_rows, stride, width, lag, first_own, last_own, rows_of_frame, origin = grid
@@ -184,7 +184,7 @@ def _primal_rows(
     to = base + row % (lag + 1) * n_channels * channel
     for c in range(n_channels):
         at = c * n_axes * component + (lag + row) * stride
-        out = ((frame * n_channels + c) * rows_of_frame + origin + row) * width
+        out = frame * apart + (c * rows_of_frame + origin + row) * width
         _primal_row(
             n_axes, lanes, f, (c * n_rows + row) * stride, phi, newest * buffer + at,
             (1 - newest) * buffer + at, component, stride, lag, gamma, h, ring,
@@ -231,15 +231,15 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
 
     @_compiled
     def march(
-        f, phi, newest, grid, n_steps, lengths, n_iter, stages, frames, scale, offset, momentum, h,
-        depth, ring, done, cancel,
+        f, phi, newest, grid, n_steps, lengths, n_iter, stages, frames, apart, scale, offset,
+        momentum, h, depth, ring, done, cancel,
     ):  # fmt: skip
         """Take ``n_steps[m]`` steps of ``lengths[m]`` for each m, ``n_iter`` iterations each.
 
         Of all these iterations, or stages, take those of the range ``stages``; the last one also
-        ends the last step. ``frames`` (M, C, rows, width), or nothing, gets ``scale u + offset``
-        after each m. Returns which buffer of phi is the newest. ``done`` counts stages; ``cancel``
-        stops.
+        ends the last step. ``frames``, or nothing, gets ``scale u + offset`` after each m, in
+        images (C, rows, width) that are ``apart`` from each other. Returns which buffer of phi is
+        the newest. ``done`` counts stages; ``cancel`` stops.
         """
         beta, gamma, step = momentum
         n_rows, lag, one = grid[1], grid[4], h[0] / h[0]
@@ -270,7 +270,8 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
                     for next_row in range(0 if row == 0 else row + lag, min(row + lag + 1, n_rows)):
                         _primal_rows(
                             n_axes, lanes, f, phi, source, next_row, grid, gamma, h, ring, base,
-                            ends, rescale, frames, frame, scale * length, offset)  # fmt: skip
+                            ends, rescale, frames, frame, apart, scale * length,
+                            offset)  # fmt: skip
                     _dual_rows(
                         n_axes, lanes, coupled, phi, source, row, grid, beta, step, h, ring, base
                     )
@@ -282,7 +283,7 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
             for row in range(n_rows):
                 _primal_rows(
                     n_axes, lanes, f, phi, newest, row, grid, gamma, h, ring, 0, True, one, frames,
-                    frame, scale * lengths[m], offset)  # fmt: skip
+                    frame, apart, scale * lengths[m], offset)  # fmt: skip
         return newest
 
     return march

@@ -153,7 +153,7 @@ class _Plan:
         band: Band,
         item: int,
         newest: int,
-        frames: tuple[np.ndarray, np.generic, np.ndarray],
+        frames: tuple[np.ndarray, int, np.generic, np.ndarray],
         done: np.ndarray,
         cancel: np.ndarray,
     ) -> None:
@@ -170,12 +170,15 @@ class _Plan:
 
 def _frame_rows(
     frames: Frames | None, i: int, layout: Layout
-) -> tuple[np.ndarray, np.generic, np.ndarray]:
-    """Where the frames of one item go, and their scale and offset."""
+) -> tuple[np.ndarray, int, np.generic, np.ndarray]:
+    """Where the frames of one item go, how far apart they are, and their scale and offset."""
     number = layout.dtype.type
     if frames is None:
-        return np.empty(0, layout.dtype), number(1), np.zeros(layout.channels, layout.dtype)
-    return frames.out[i].numpy().reshape(-1), number(frames.scale[i]), frames.offset[i].numpy()
+        return np.empty(0, layout.dtype), 0, number(1), np.zeros(layout.channels, layout.dtype)
+    out = frames.out[i]
+    length = (len(out) - 1) * out.stride(0) + out[0].numel()
+    flat = out.as_strided((length,), (1,)).numpy()
+    return flat, out.stride(0), number(frames.scale[i]), frames.offset[i].numpy()
 
 
 def _depth(layout: Layout) -> int:

@@ -16,7 +16,7 @@ class Frames:
 
     Attributes
     ----------
-    out : Tensor of shape (n, M, C, *spatial)
+    out : Tensor of shape (n, M, C, *spatial), every image contiguous
     scale : array of shape (n,)
     offset : Tensor of shape (n, C), on the CPU
     """
