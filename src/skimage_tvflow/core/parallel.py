@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 _POLL_SECONDS = 0.04
@@ -17,6 +17,11 @@ def _pool(n_threads: int) -> ThreadPoolExecutor:
 
 # The threads of a pool do not survive a fork; the child makes its own.
 os.register_at_fork(after_in_child=_pool.cache_clear)
+
+
+def _work_through(tasks: Iterator[Callable[[], None]]) -> None:
+    for task in tasks:
+        task()
 
 
 def run_all(
@@ -38,7 +43,10 @@ def run_all(
         for task in tasks:
             task()
         return
-    futures = [_pool(n_threads).submit(task) for task in tasks]
+    # A thread takes one task after the other: to wake it for each can take longer than the task.
+    left = iter(tasks)
+    workers = min(n_threads, len(tasks))
+    futures = [_pool(n_threads).submit(_work_through, left) for _ in range(workers)]
     try:
         while True:
             timeout = None if poll is None else _POLL_SECONDS
