@@ -68,9 +68,9 @@ def test_the_stack_knows_its_times(tvflow, noise_tif, tmp_path):
 def test_times_up_to_extinction(tvflow, noise_tif, tmp_path, options, n):
     outcome = tvflow("spectrum", noise_tif, *options, "-o", tmp_path / "a", "--json")
     (record,) = outcome.json["files"]
-    expected = geometric_times(tifffile.imread(noise_tif), n)[:-1]
+    expected = geometric_times(tifffile.imread(noise_tif), n)
     np.testing.assert_allclose(record["times"], expected, rtol=1e-6)
-    assert tifffile.imread(tmp_path / "a_bands.tif").shape == (n - 1, 24, 20)
+    assert tifffile.imread(tmp_path / "a_bands.tif").shape == (n, 24, 20)
 
 
 def test_table_and_json_show_the_spectrum(tvflow, noise_tif, tmp_path):

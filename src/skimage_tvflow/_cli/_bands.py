@@ -9,6 +9,8 @@ from ._errors import library_errors
 from ._options import FlowOptions
 from ._progress import progress, watched
 
+BEYOND = 1.25
+
 if TYPE_CHECKING:
     from skimage_tvflow import SpectralDecomposition
 
@@ -19,4 +21,8 @@ def decompose(task: Task, options: FlowOptions) -> SpectralDecomposition:
 
     with progress(task.job.source.name) as show, library_errors(str(task.job.source)):
         flow = watched(solver_of(task, options), show)
-        return spectral_decompose(task.image, times_of(task, options), flow=flow)
+        times = times_of(task, options)
+        if not options.times:
+            # The last band ends where the next time is: what goes extinct last wants one as well.
+            times.append(BEYOND * times[-1])
+        return spectral_decompose(task.image, times, flow=flow)
