@@ -7,8 +7,7 @@ import inspect
 import sys
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -22,41 +21,15 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from skimage_tvflow._arrays import ingest
 from skimage_tvflow._axes import ImageAxes
+from skimage_tvflow._job import Collected, Job
 from skimage_tvflow._progress import Callback, Poll, Reporter, StoppedByCallback, patient
 from skimage_tvflow._result import TVFlowResult
-from skimage_tvflow._times import RequestedTimes, resolve_times
+from skimage_tvflow._times import resolve_times
 from skimage_tvflow.core.march import Frames
 from skimage_tvflow.core.scheme import Wanted
 
 # So many problems at a time and thread on a CPU: enough to do for each call, little to hold.
 _ITEMS_PER_THREAD = 16
-
-
-@dataclass(frozen=True)
-class Job:
-    """An image and the times asked for, checked and in the layout of the core."""
-
-    image: torch.Tensor
-    axes: ImageAxes
-    spacing: tuple[float, ...]
-    times: RequestedTimes
-    restore: Callable[[torch.Tensor], Any]
-
-    def frame(self, u: torch.Tensor) -> Any:
-        """
-        From the core's layout to the caller's kind of array.
-
-        Parameters
-        ----------
-        u : Tensor of shape (*lead, N, C, *spatial)
-            Images of the core.
-
-        Returns
-        -------
-        array of shape (*lead, *image.shape)
-            The same for the caller.
-        """
-        return self.restore(self.axes.from_core(u))
 
 
 class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -151,8 +124,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             Once, if the error asked for was not reached.
         """
         job = self._job(image, t)
-        result = self._solve(job, Wanted(), None)
-        return result.u[0] if job.times.scalar else result.u
+        frames = self._collect(job, Wanted(), None).frames(job)
+        return frames[0] if job.times.scalar else frames
 
     def fit_transform(self, image: Any, y: Any = None, t: Any = None) -> Any:
         """Fit to an image, then transform it.
@@ -205,7 +178,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             Times, images, estimated errors and certain bounds.
         """
         wanted = Wanted(dual=bool(return_dual), bound=bool(certify))
-        return self._solve(self._job(image, t), wanted, callback)
+        job = self._job(image, t)
+        return self._collect(job, wanted, callback).result(job)
 
     def staged_transform(self, image: Any, t: Any = None) -> Iterator[Any]:
         """The flow at one requested time after the other, as soon as each is there.
@@ -261,7 +235,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                 f"{error} For example, type {type(self).__name__}({name}={default!r})."
             ) from None
 
-    def _solve(self, job: Job, wanted: Wanted, callback: Callback | None) -> TVFlowResult:
+    def _collect(self, job: Job, wanted: Wanted, callback: Callback | None) -> Collected:
+        """All frames of a job, and a warning if they are not what was asked for."""
         times, n = job.times.increasing, job.image.shape[0]
         # Pages of memory are only taken when they are written to.
         u = job.image.new_empty((len(times), *job.image.shape))
@@ -269,7 +244,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         if wanted.dual:
             n_channels, *sizes = job.image.shape[1:]
             dual = u.new_empty((len(times), n, n_channels, len(sizes), *sizes))
-        error, bound = np.empty((len(times), n)), np.empty((len(times), n))
+        error = np.empty((len(times), n))
+        bound = np.empty((len(times), n)) if wanted.bound else None
         n_iter, converged = np.empty(n, np.int64), np.empty(n, np.bool_)
         finished = 0
         size = self._items_at_a_time(job)
@@ -286,7 +262,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                     if frames.u.data_ptr() != out[:, begin:end].data_ptr():
                         out[:, begin:end] = frames.u
                     error[begin:end, items] = frames.error.T
-                    if frames.bound is not None:
+                    if bound is not None and frames.bound is not None:
                         bound[begin:end, items] = frames.bound.T
                     n_iter[items], converged[items] = frames.n_iter, frames.converged
                     if dual is not None and frames.dual is not None:
@@ -298,17 +274,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             n_iter, converged = np.zeros(n, np.int64), np.zeros(n, np.bool_)
         else:
             self._warn(error, converged)
-        asked = [k for k in job.times.order if k < finished]
-        in_order = asked == list(range(len(times)))
-        return TVFlowResult(
-            times=np.array([times[k] for k in asked]),
-            u=job.frame(u if in_order else u[asked]),
-            dual=None if dual is None else job.restore(job.axes.dual_from_core(dual[asked])),
-            error_estimate=job.axes.combine(error[asked]),
-            error_bound=job.axes.combine(bound[asked]) if wanted.bound else None,
-            n_iter=job.axes.total(n_iter),
-            converged=job.axes.every(converged),
-        )
+        return Collected(u, dual, error, bound, n_iter, converged, finished)
 
     def _items_at_a_time(self, job: Job) -> int:
         if self.batch_size is not None:

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skimage_tvflow._base import BaseTVFlow, Job
+from skimage_tvflow._base import BaseTVFlow
+from skimage_tvflow._job import Job
 from skimage_tvflow._progress import Poll
 from skimage_tvflow.core.march import Frames, march
 from skimage_tvflow.core.scheme import Settings, Wanted
