@@ -209,6 +209,17 @@ class TestDual:
                 assert not phi.select(2, axis).select(2 + axis, -1).any()
 
     @problems
+    def test_of_a_slab_is_that_part_of_it(self, problem):
+        shape, spacing = problem
+        u = random_image(shape, torch.float64)
+        for trajectory in both(u, spacing):
+            trajectory.advance(everyone(u), [3], intervals(len(u), 0.5), 3)
+            phi = trajectory.dual(everyone(u))
+            for begin, end in itertools.combinations(range(shape[2] + 1), 2):
+                slab = trajectory.dual(everyone(u), slice(begin, end))
+                assert torch.equal(slab, phi[:, :, :, begin:end])
+
+    @problems
     def test_moves_the_image(self, problem):
         shape, spacing = problem
         u = random_image(shape, torch.float64)

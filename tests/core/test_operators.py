@@ -152,3 +152,20 @@ class TestNormBound:
         assert operators.norm_bound((0.01, 1.0), (1, 8)) == 4
         assert operators.norm_bound((0.5, 1.0), (8, 8)) == 20
         assert operators.norm_bound((0.5,), (1,)) == 16
+
+
+class TestSlabs:
+    @given(grids(), st.integers(1, 50))
+    def test_do_not_change_a_sum(self, grid, size):
+        shape, spacing, seed = grid
+        u, v, phi = randn(seed, *shape), randn(seed + 1, *shape), random_dual(seed, shape)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(operators, "_SLAB", size)
+            variation = operators.total_variation(u, spacing)
+            paired = operators.pairing(u, lambda slab: phi[:, :, :, slab], spacing)
+            product, apart = operators.inner(u, v), operators.distance(u, v)
+        expected = operators.magnitude(operators.gradient(u, spacing)).flatten(1).sum(1)
+        torch.testing.assert_close(variation, expected)
+        torch.testing.assert_close(paired, -dots(u, operators.divergence(phi, spacing)))
+        torch.testing.assert_close(product, dots(u, v))
+        torch.testing.assert_close(apart, (u - v).square().flatten(1).mean(1).sqrt())

@@ -13,7 +13,7 @@ with the norm over the spatial axes and the channels. This is the discretisation
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -81,9 +81,12 @@ def total_variation(u: Tensor, spacing: Sequence[float]) -> Tensor:
     return sum(parts[1:], parts[0])
 
 
-def pairing(u: Tensor, phi: Tensor, spacing: Sequence[float]) -> Tensor:
-    r"""What phi makes of the total variation: :math:`\langle Du, \phi \rangle \le J(u)`; (N,)."""
-    parts = [_total(du.mul_(phi[:, :, :, slab])) for slab, du in _gradient_slabs(u, spacing)]
+def pairing(u: Tensor, phi: Callable[[slice], Tensor], spacing: Sequence[float]) -> Tensor:
+    r"""What phi makes of the total variation: :math:`\langle Du, \phi \rangle \le J(u)`; (N,).
+
+    ``phi`` is asked for one slab of the first spatial axis after the other.
+    """
+    parts = [_total(du.mul_(phi(slab))) for slab, du in _gradient_slabs(u, spacing)]
     return sum(parts[1:], parts[0])
 
 

@@ -244,7 +244,8 @@ class Scheme:
         The solve is off by at most ``sqrt(2 step gap)``. Two solves that both lag behind, when
         large structures merge, agree all the same; this does not.
         """
-        paired = pairing(u, self._trajectories[which].dual(items), self._spacing)
+        trajectory = self._trajectories[which]
+        paired = pairing(u, lambda slab: trajectory.dual(items, slab), self._spacing)
         variation = total_variation(u, self._spacing)
         # Less than this is rounding, whose square root would drown a tight tolerance.
         gap = variation - paired - 16 * torch.finfo(u.dtype).eps * variation

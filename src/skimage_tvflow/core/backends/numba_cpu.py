@@ -113,17 +113,24 @@ class NumbaTrajectory:
         for band in self._bands:
             band.reset(items, images, self._length[items])
 
-    def dual(self, items: np.ndarray) -> Tensor:
+    def dual(self, items: np.ndarray, slab: slice | None = None) -> Tensor:
         """See :meth:`.Trajectory.dual`."""
-        n, channels, *sizes = len(items), *self._shape[1:]
-        layout = self._layout
-        out = np.zeros((n, channels, len(sizes), layout.n_rows, layout.width), layout.dtype)
+        layout, (channels, *sizes) = self._layout, self._shape[1:]
+        if slab is not None and len(layout.axes) == 1:  # the first axis may lie along the row
+            return self.dual(items)[:, :, :, slab]
+        begin, end, _ = (slab or slice(None)).indices(sizes[0])
+        rows = range(begin * layout.n_rows // sizes[0], end * layout.n_rows // sizes[0])
+        shape = (len(items), channels, len(sizes))
+        out = np.zeros((*shape, len(rows), layout.width), layout.dtype)
         for band in self._bands:
-            newest = band.phi[items, self._newest[items], ..., layout.lag :, : layout.width]
-            for i, axis in enumerate(reversed(layout.axes)):
-                rows = slice(band.own.start, band.own.stop)
-                out[:, :, axis, rows] = newest[:, :, i, band.inner]
-        return torch.from_numpy(out.reshape(n, channels, len(sizes), *sizes))
+            own = range(max(rows.start, band.own.start), min(rows.stop, band.own.stop))
+            here = slice(own.start - rows.start, own.stop - rows.start)
+            lag = layout.lag - band.first
+            for n, item in enumerate(items):
+                newest = band.phi[item, self._newest[item], ..., : layout.width]
+                for i, axis in enumerate(reversed(layout.axes)):
+                    out[n, :, axis, here] = newest[:, i, own.start + lag : own.stop + lag]
+        return torch.from_numpy(out.reshape(*shape, end - begin, *sizes[1:]))
 
 
 class _Plan:

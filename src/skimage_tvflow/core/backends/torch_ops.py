@@ -69,9 +69,9 @@ class TorchTrajectory:
         """See :meth:`.Trajectory.reset_primal`."""
         self._f[items] = u / self._column(self._length[items])
 
-    def dual(self, items: np.ndarray) -> Tensor:
+    def dual(self, items: np.ndarray, slab: slice | None = None) -> Tensor:
         """See :meth:`.Trajectory.dual`."""
-        return self._phi[items]
+        return self._phi[:, :, :, slab or slice(None)][items]
 
     def _take(self, state: Tensor, items: np.ndarray) -> Tensor:
         return state if len(items) == len(state) else state[items]

@@ -61,5 +61,5 @@ class Trajectory(Protocol):
     def reset_primal(self, items: np.ndarray, u: Tensor) -> None:
         """Put the image back to ``u`` and keep the dual variable and its momentum."""
 
-    def dual(self, items: np.ndarray) -> Tensor:
-        """The dual variable now, shape (n, C, n_spatial, *spatial)."""
+    def dual(self, items: np.ndarray, slab: slice | None = None) -> Tensor:
+        """The dual variable now, shape (n, C, n_spatial, *spatial); of a slab of the first axis."""
