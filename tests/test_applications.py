@@ -63,6 +63,10 @@ class TestDenoise:
     def test_of_no_noise_is_the_image(self):
         np.testing.assert_array_equal(denoise(camera(32), sigma=0), camera(32))
 
+    @pytest.mark.parametrize("value", [0.0, 1.0, 0.3])
+    def test_of_a_constant_image_is_that_image(self, value):
+        np.testing.assert_allclose(denoise(np.full((16, 16), value)), value, rtol=1e-12)
+
     def test_is_reproducible(self):
         given = noisy(camera(32), 0.1)
         np.testing.assert_array_equal(denoise(given), denoise(given))
@@ -139,6 +143,21 @@ class TestFuse:
             fuse(image, image, (0.1, 1), mask=np.ones(16))
         with pytest.raises(ValueError, match="must increase"):
             fuse(image, image, (1, 0.1))
+        with pytest.raises(ValueError, match=r"between 0 and 1, got values from 255 to 255\. Pass"):
+            fuse(image, image, (0.1, 1), mask=np.full((16, 16), 255))
+
+
+@pytest.mark.parametrize("flow", ["chambolle", ChambolleTVFlow, 3])
+def test_a_flow_is_an_estimator(flow):
+    image = camera(16)
+    for call in (
+        lambda: denoise(image, flow=flow),
+        lambda: separate_texture(image, flow=flow),
+        lambda: fuse(image, image, (0.1, 1), flow=flow),
+        lambda: select_scale(image, 3, 1, flow=flow),
+    ):
+        with pytest.raises(TypeError, match=r"must be an estimator of the TV flow, got .* Pass"):
+            call()
 
 
 class TestSelectScale:

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skimage_tvflow import ChambolleTVFlow, iter_bands, spectral_decompose
+from skimage_tvflow import ChambolleTVFlow, extinction_time, iter_bands, spectral_decompose
 
 # Exact sums need no exact flow.
 ROUGH = {"n_steps": 4, "order": 1, "tol": None, "max_num_iter": 4}
@@ -165,6 +165,14 @@ class TestSpectrum:
         )
         power = parts.power_spectrum("l2")
         assert (power**2 * parts.widths).sum() == pytest.approx(image.var() * image.size, rel=0.03)
+
+    def test_of_so_many_bands_ends_beyond_extinction(self):
+        image = disc((48, 48), (24, 24), 10, 0.8)
+        parts = spectral_decompose(image, 20)
+        assert parts.bands.shape == (20, 48, 48)
+        np.testing.assert_allclose(parts.residual, image.mean(), atol=1e-3)
+        assert parts.times[-2] == pytest.approx(extinction_time(image), rel=0.1)
+        assert len(spectral_decompose(image, 1).times) == 1
 
     def test_refuses_other_kinds(self):
         parts = spectral_decompose(noise((6, 6)), [0.1, 0.2])

@@ -12,11 +12,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import skimage
 
-from skimage_tvflow import ChambolleTVFlow, geometric_times, spectral_decompose
+from skimage_tvflow import ChambolleTVFlow, spectral_decompose
 
 image = skimage.util.img_as_float32(skimage.data.coins())[:170, :230]
-times = geometric_times(image, 40, rtol=0.1)
-parts = spectral_decompose(image, times, flow=ChambolleTVFlow(tol=3e-3))
+parts = spectral_decompose(image, 40, flow=ChambolleTVFlow(tol=3e-3))
 
 # %%
 # Neighbouring bands, merged into four, and what is left of them in the image.
@@ -31,7 +30,7 @@ for name, (t1, t2) in zip("ABCD", itertools.pairwise(edges), strict=True):
     spread = np.percentile(abs(band), 99)
     axes[name].imshow(band, cmap="gray", vmin=-spread, vmax=spread)
     axes[name].set_title(f"{t1:g} ≤ t < {t2:g}" if np.isfinite(t2) else f"t ≥ {t1:g}")
-    axes["S"].axvline(max(t1, times[0]), color="tab:red", lw=0.8)
+    axes["S"].axvline(max(t1, parts.times[0]), color="tab:red", lw=0.8)
 for name in "IABCD":
     axes[name].set_axis_off()
 plt.show()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,11 @@ import torch
 from skimage_tvflow._arrays import Ingested, ingest
 from skimage_tvflow._base import BaseTVFlow
 from skimage_tvflow._chambolle import ChambolleTVFlow
+from skimage_tvflow._functions import geometric_times
 from skimage_tvflow._times import resolve_times
 from skimage_tvflow.core import spectral
+
+_BEYOND = (1.25, 1.5)
 
 Weights = Sequence[float] | np.ndarray | Callable[[np.ndarray], Any]
 
@@ -47,7 +51,7 @@ class SpectralDecomposition:
     bands : array of shape (K - 1, *image.shape)
         Of the kind and on the device of the image.
     residual : array of shape image.shape
-        What is left after the last time: the mean, if the flow was followed to extinction.
+        What is left after the last time: the mean, if that was beyond extinction.
     spectrum : ndarray of shape (K - 1,), or (K - 1, B) with a batch axis
         L1 norm of each band per unit of time, so that bands of different widths compare.
     slope_power : ndarray of shape (K,), or (K, B) with a batch axis
@@ -229,8 +233,9 @@ def spectral_decompose(
     ----------
     image : array-like
         As the flow takes it.
-    times : sequence of K >= 2 floats
-        Increasing times > 0. `geometric_times` makes some up to extinction.
+    times : int, or sequence of K >= 2 floats
+        How many bands, their times in geometric progression up to extinction; or increasing times
+        > 0, of which the last only ends the last band.
     flow : estimator, optional
         Which computes the flow, and knows the axes of the image: ``ChambolleTVFlow()`` by default.
 
@@ -337,12 +342,9 @@ class _Job:
 
     @classmethod
     def of(cls, image: Any, times: Any, flow: BaseTVFlow | None) -> _Job:
-        flow = ChambolleTVFlow() if flow is None else flow
-        if not isinstance(flow, BaseTVFlow):
-            raise TypeError(
-                f"flow must be an estimator of the TV flow, got {flow!r}. Pass "
-                "flow=ChambolleTVFlow(), or leave it out."
-            )
+        flow = checked_flow(flow)
+        if isinstance(times, Integral) and not isinstance(times, bool):
+            times = spectral_times(image, int(times), flow)
         return cls(image, ingest(image, device=flow.device), band_times(times), flow)
 
     def bands(self) -> Iterator[spectral.Band]:
@@ -362,6 +364,62 @@ class _Job:
     def _exact(self, x: torch.Tensor) -> torch.Tensor:
         # Differences of neighbouring frames over short times would leave float32 few digits.
         return x if x.device.type == "mps" else x.double()
+
+
+def checked_flow(flow: Any, **defaults: Any) -> BaseTVFlow:
+    """
+    Check that a flow is an estimator.
+
+    Parameters
+    ----------
+    flow : estimator or None
+        What the caller passed.
+    **defaults : dict
+        Parameters of the ``ChambolleTVFlow`` that None stands for.
+
+    Returns
+    -------
+    BaseTVFlow
+        An estimator.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if flow is None:
+        return ChambolleTVFlow(**defaults)
+    if not isinstance(flow, BaseTVFlow):
+        raise TypeError(
+            f"flow must be an estimator of the TV flow, got {flow!r}. Pass "
+            "flow=ChambolleTVFlow(), or leave it out."
+        )
+    return flow
+
+
+def spectral_times(image: Any, n: int, flow: BaseTVFlow) -> np.ndarray:
+    """
+    Choose times at which to take an image apart.
+
+    Parameters
+    ----------
+    image : array-like
+        The image.
+    n : int
+        How many bands.
+    flow : estimator
+        It knows the axes of the image.
+
+    Returns
+    -------
+    ndarray of shape (n + 1,)
+        In geometric progression up to extinction, and two beyond: the last band is what vanishes
+        between the estimated extinction, a bound from below, and the true one.
+    """
+    names = ("spacing", "channel_axis", "batch_axis", "coupled_channels", "device")
+    axes = {name: getattr(flow, name) for name in names}
+    times = geometric_times(image, max(n - 1, 1), rtol=0.05, **axes)
+    return np.append(times, np.multiply(_BEYOND, times[-1]))[-n - 1 :]
 
 
 def band_times(times: Any) -> tuple[float, ...]:
@@ -387,7 +445,7 @@ def band_times(times: Any) -> tuple[float, ...]:
     """
     requested = resolve_times(times)
     values = [requested.increasing[k] for k in requested.order]
-    advice = "Pass increasing times above 0, e.g. times=geometric_times(image, 20)."
+    advice = "Pass increasing times above 0, or how many bands there are to be: times=20."
     if len(values) < 2:
         raise ValueError(
             f"A decomposition needs at least two times, got {len(values)}: {times!r}. {advice}"

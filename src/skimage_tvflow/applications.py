@@ -16,9 +16,7 @@ from skimage.restoration import estimate_sigma
 from skimage_tvflow._arrays import ingest
 from skimage_tvflow._axes import ImageAxes
 from skimage_tvflow._base import BaseTVFlow
-from skimage_tvflow._chambolle import ChambolleTVFlow
-from skimage_tvflow._functions import geometric_times
-from skimage_tvflow._spectral import band_times, spectral_decompose
+from skimage_tvflow._spectral import band_times, checked_flow, spectral_decompose
 
 __all__ = ["denoise", "fuse", "select_scale", "separate_texture"]
 
@@ -31,6 +29,10 @@ _PROBE = 0.05
 # Times that sample a band: its own edges say most.
 _PER_BAND = 9
 _JUST_BEFORE = 0.95
+# Of the spectrum that texture is told from: enough to see two classes.
+_N_BANDS = 32
+# Errors of a percent do not show in a picture.
+_COARSE = 1e-2
 
 
 def denoise(
@@ -96,22 +98,22 @@ def denoise(
     >>> bool(np.std(denoise(noisy) - clean) < 0.03)
     True
     """
-    if flow is None:
-        flow = ChambolleTVFlow(
-            n_steps=64, order=1, tol=None, max_num_iter=6, channel_axis=channel_axis
-        )
-    elif channel_axis is not None:
+    if flow is not None and channel_axis is not None:
         raise ValueError(
             "channel_axis was given beside a flow, which has its own. Pass "
             f"flow=ChambolleTVFlow(channel_axis={channel_axis})."
         )
-    if getattr(flow, "batch_axis", None) is not None:
+    scheme = {"n_steps": 64, "order": 1, "tol": None, "max_num_iter": 6}
+    flow = checked_flow(flow, channel_axis=channel_axis, **scheme)
+    if flow.batch_axis is not None:
         raise ValueError(
             f"flow has batch_axis={flow.batch_axis}, and one image at a time is denoised. Pass a "
             "flow without batch_axis, and the images one after the other."
         )
     data = ingest(image)
     noisy = data.tensor.cpu().numpy()
+    if np.ptp(noisy) == 0:
+        return data.restore(data.tensor)  # of which there is no noise to estimate
     if sigma is None:
         sigma = float(estimate_sigma(noisy, channel_axis=flow.channel_axis, average_sigmas=True))
     if not (np.isfinite(sigma) and sigma >= 0):
@@ -183,9 +185,9 @@ def separate_texture(
     >>> bool(np.std(texture - (stripes - stripes.mean())) < 0.01)
     True
     """
-    flow = ChambolleTVFlow(tol=1e-2) if flow is None else flow
+    flow = checked_flow(flow, tol=_COARSE)
     if t is None:
-        parts = spectral_decompose(image, _times_to_extinction(image, flow), flow=flow)
+        parts = spectral_decompose(image, _N_BANDS, flow=flow)
         mass = (parts.spectrum.T * parts.widths).T.reshape(len(parts.times), -1).sum(1)
         last = np.exp(threshold_otsu(hist=(mass, np.log(parts.times))))
         # Rounding of the logarithm must not put the last time of the lower class into the upper.
@@ -248,7 +250,7 @@ def fuse(
     >>> bool(fused[15, 15] > 0.9)
     True
     """
-    flow = ChambolleTVFlow() if flow is None else flow
+    flow = checked_flow(flow)
     data, source = ingest(image), ingest(other, name="other")
     if data.tensor.shape != source.tensor.shape:
         raise ValueError(
@@ -309,7 +311,7 @@ def select_scale(
     >>> bool(kept[32, 65] - background > 0.9), bool(kept[32, 20] - background < 0.1)
     (True, True)
     """
-    flow = ChambolleTVFlow(tol=1e-2) if flow is None else flow
+    flow = checked_flow(flow, tol=_COARSE)
     for name, value, least in ("radius", radius, 0), ("contrast", abs(contrast), 0), (
         "width", width, 1,
     ):  # fmt: skip
@@ -347,12 +349,9 @@ def _weight(mask: Any, image: torch.Tensor, flow: BaseTVFlow) -> torch.Tensor:
             f"mask has shape {tuple(weight.shape)}, and that of the image is needed, "
             f"{tuple(image.shape)}. Pass a mask of that shape, or none."
         )
+    if weight.min() < 0 or weight.max() > 1:
+        raise ValueError(
+            f"mask must be between 0 and 1, got values from {weight.min():g} to {weight.max():g}. "
+            "Pass mask > 0, or an 8-bit mask divided by 255."
+        )
     return weight
-
-
-def _times_to_extinction(image: Any, flow: BaseTVFlow) -> np.ndarray:
-    axes = {
-        name: getattr(flow, name)
-        for name in ("spacing", "channel_axis", "batch_axis", "coupled_channels", "device")
-    }
-    return geometric_times(image, 32, rtol=0.1, **axes)

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._check import Task, solver_of, times_of
+from ._check import Task, solver_of
 from ._errors import library_errors
 from ._options import FlowOptions
 from ._progress import progress, watched
-
-BEYOND = 1.25
 
 if TYPE_CHECKING:
     from skimage_tvflow import SpectralDecomposition
@@ -21,8 +19,5 @@ def decompose(task: Task, options: FlowOptions) -> SpectralDecomposition:
 
     with progress(task.job.source.name) as show, library_errors(str(task.job.source)):
         flow = watched(solver_of(task, options), show)
-        times = times_of(task, options)
-        if not options.times:
-            # The last band ends where the next time is: what goes extinct last wants one as well.
-            times.append(BEYOND * times[-1])
+        times = list(options.times) if options.times else options.n_times
         return spectral_decompose(task.image, times, flow=flow)
