@@ -19,7 +19,7 @@ parts = spectral_decompose(image, 40, flow=ChambolleTVFlow(tol=3e-3))
 
 # %%
 # Neighbouring bands, merged into four, and what is left of them in the image.
-edges = [0, 0.05, 0.5, 2.5, np.inf]
+edges = [0, 0.05, 1.4, 4, np.inf]
 figure, axes = plt.subplot_mosaic("SSSSS;IABCD", figsize=(12, 5.4), layout="constrained")
 axes["S"].semilogx(parts.times, parts.spectrum * parts.times, color="0.2")
 axes["S"].set(xlabel="time t of the flow", ylabel="L1 norm per octave", title="Spectrum of coins")
