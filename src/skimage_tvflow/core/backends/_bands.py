@@ -19,9 +19,11 @@ from skimage_tvflow.core.backends._simd import VECTOR_BYTES
 from skimage_tvflow.core.operators import norm_bound
 
 # Less than this is done by one thread before several have been woken up.
-_LEAST_PIXELS = 2**16
-# A band has at least so many times the rows of its halo.
+_LEAST_PIXELS = 2**18
+# A band has at least so many times the rows of its halo, and at least so many rows (planes in 3-D):
+# below that the threads wait for each other more than they work.
 _OWN_PER_HALO = 16
+_LEAST_LINES = 64
 _MOST_ITERATIONS = 16
 
 
@@ -153,7 +155,7 @@ def make_bands(layout: Layout, n_items: int, n_threads: int) -> tuple[list[Band]
     lines = layout.n_rows // layout.lag
     n_bands = 1
     if n_items < n_threads and layout.n_rows * layout.width >= _LEAST_PIXELS:
-        n_bands = max(1, min(n_threads // n_items, lines // (2 * _OWN_PER_HALO)))
+        n_bands = max(1, min(n_threads // n_items, lines // _LEAST_LINES))
     ends = [lines * i // n_bands * layout.lag for i in range(n_bands + 1)]
     lasting = min(max(1, lines // n_bands // _OWN_PER_HALO - 1), _MOST_ITERATIONS)
     halo = (lasting + 1) * layout.lag
