@@ -128,7 +128,14 @@ class TestNumbaAgreesWithTorch:
         u = random_image(shape, dtype)
         items, trajectories = everyone(u), both(u, spacing)
         # Odd and even numbers of iterations leave the newest dual in either buffer.
-        for n_steps, length, n_iter in [(1, 0.1, 3), (2, 0.1, 1), (1, 0.7, 2), (3, 0.2, 5)]:
+        for n_steps, length, n_iter in [
+            (1, 0.1, 3),
+            (2, 0.1, 1),
+            (1, 0.1, 1),
+            (1, 0.2, 1),
+            (1, 0.7, 2),
+            (3, 0.2, 5),
+        ]:
             for trajectory in trajectories:
                 trajectory.advance(items, [n_steps], intervals(len(u), length), n_iter)
             assert_same_state(*trajectories, items, dtype)

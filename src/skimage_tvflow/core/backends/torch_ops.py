@@ -57,7 +57,9 @@ class TorchTrajectory:
             if frames is not None:
                 image = torch.mul(f, self._column(length * frames.scale), out=frames.out[:, m])
                 image += frames.offset.to(f).reshape(*f.shape[:2], *[1] * (f.ndim - 2))
-        for state, value in ((self._f, f), (self._phi, phi), (self._previous, previous)):
+        # After a single iteration `previous` is the tensor that `phi` would overwrite.
+        kept = previous.clone() if previous is self._phi else previous
+        for state, value in ((self._f, f), (self._phi, phi), (self._previous, kept)):
             state[items] = value
         self._length[items] = length
 
