@@ -2,6 +2,7 @@
 
 import sys
 import types
+import warnings
 
 import numpy as np
 import pytest
@@ -304,6 +305,19 @@ class TestRefused:
         image = torch.eye(3).to_sparse()
         with pytest.raises(TypeError, match=r"sparse.*dense tensor. Pass image\.to_dense\(\)"):
             ingest(image)
+
+    def test_tensors_that_hold_no_plain_numbers(self):
+        image = torch.zeros(3, 3)
+        with warnings.catch_warnings(action="ignore"):  # neither is here to stay
+            quantized = torch.quantize_per_tensor(image, 0.1, 0, torch.qint8)
+            nested = torch.nested.nested_tensor([image, image[:2]])
+        for given_, words in (
+            (image.to("meta"), r"meta tensor.*without device='meta'"),
+            (quantized, r"quantized tensor.*Pass image\.dequantize\(\)"),
+            (nested, r"nested tensor.*Pass one of image\.unbind\(\)"),
+        ):
+            with pytest.raises(TypeError, match=words):
+                ingest(given_)
 
     def test_masked(self):
         image = np.ma.masked_greater(ramp(), 20)

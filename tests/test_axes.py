@@ -163,6 +163,17 @@ class TestSpacing:
         with pytest.raises(ValueError, match=message):
             ImageAxes.resolve((4, 5)).spacing(spacing)
 
+    def test_of_sizes_too_different(self):
+        axes = ImageAxes.resolve((4, 5))
+        assert axes.spacing((1e-11, 1)) == (1e-11, 1)
+        with pytest.raises(ValueError, match=r"must not differ by .*got .*Pass spacing=\(1\.0, "):
+            axes.spacing((1e-13, 1))
+
+    @pytest.mark.parametrize("coupled", ["x", 1, None])
+    def test_coupled_channels_must_be_a_bool(self, coupled):
+        with pytest.raises(TypeError, match=r"must be True or False, got .*Pass coupled_channels="):
+            ImageAxes.resolve((4, 5, 3), channel_axis=-1, coupled_channels=coupled)
+
     @pytest.mark.parametrize("spacing", [[1.0], (1, 1, 1), [[1, 1]], []])
     def test_wrong_number(self, spacing):
         message = r"one for each of the 2 spatial axes, got .*Pass spacing=\(1\.0, 1\.0\)\."

@@ -127,6 +127,26 @@ def test_where_no_folder_can_be_written_it_compiles_and_says_what_to_do(source, 
     assert ANNOUNCEMENT in stderr
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only Unix forks")
+def test_a_forked_process_works_after_its_parent_did(home):
+    code = """
+import numpy as np, os, signal, torch
+from skimage_tvflow import ChambolleTVFlow
+torch.set_num_threads(2)
+images = np.random.default_rng(0).uniform(size=(4, 300, 300))
+flow = ChambolleTVFlow(batch_axis=0, n_steps=10, order=1)
+before = flow.solve(images, 0.1)
+child = os.fork()
+if child == 0:
+    signal.alarm(100)
+    after = flow.solve(images, 0.1)
+    same = (after.u == before.u).all() and (after.error_bound == before.error_bound).all()
+    os._exit(0 if same else 1)
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+    assert run(code)[0] == ["0"]
+
+
 def test_threads_follow_torch(home):
     code = """
 import numpy as np, threading, torch

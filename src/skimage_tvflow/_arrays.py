@@ -110,10 +110,21 @@ def _refuse_sparse_and_masked(image: Any, name: str) -> None:
             f"{name} is a sparse matrix, and sparse input is not supported: the flow needs a "
             f"dense array. Pass {name}.toarray()."
         )
+    if isinstance(image, torch.Tensor) and image.is_nested:
+        raise TypeError(
+            f"{name} is a nested tensor, and the flow needs images of one size. Pass one of "
+            f"{name}.unbind() after the other."
+        )
     if isinstance(image, torch.Tensor) and image.layout is not torch.strided:
         raise TypeError(
             f"{name} is a sparse tensor, and sparse input is not supported: the flow needs a "
             f"dense tensor. Pass {name}.to_dense()."
+        )
+    if isinstance(image, torch.Tensor) and (image.is_meta or image.is_quantized):
+        kind = "meta" if image.is_meta else "quantized"
+        raise TypeError(
+            f"{name} is a {kind} tensor, and the flow needs one that holds plain numbers. Pass "
+            + ("a tensor made without device='meta'." if image.is_meta else f"{name}.dequantize().")
         )
     # numpy.asarray of a list of masked arrays would drop the masks without a word
     entries = image if isinstance(image, list | tuple) else (image,)

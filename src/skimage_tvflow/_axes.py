@@ -13,6 +13,9 @@ import torch
 
 __all__ = ["ImageAxes"]
 
+# A quarter of the digits of a difference are left across the longest axis.
+_WIDEST = 1e12
+
 
 @dataclass(frozen=True)
 class ImageAxes:
@@ -75,11 +78,16 @@ class ImageAxes:
         Raises
         ------
         TypeError
-            If an axis is not an integer.
+            If an axis is not an integer, or `coupled_channels` no bool.
         ValueError
             If an axis is out of range, if both are the same, if no spatial axis is left, or if
             coupled channels are asked for where there is no channel axis.
         """
+        if not isinstance(coupled_channels, bool | np.bool_):
+            raise TypeError(
+                f"coupled_channels must be True or False, got {coupled_channels!r}. Pass "
+                "coupled_channels=True, or leave it out."
+            )
         shape = tuple(int(n) for n in shape)
         batch = _axis("batch_axis", batch_axis, shape)
         channel = _axis("channel_axis", channel_axis, shape)
@@ -163,7 +171,7 @@ class ImageAxes:
         TypeError
             If `spacing` does not consist of real numbers.
         ValueError
-            If they are too many or too few, or not positive and finite.
+            If they are too many or too few, not positive and finite, or of sizes too different.
         """
         if spacing is None:
             return (1.0,) * self.n_spatial
@@ -181,6 +189,11 @@ class ImageAxes:
             )
         if not (np.isfinite(values).all() and (values > 0).all()):
             raise ValueError(f"spacing must be positive and finite, got {spacing!r}. {advice}")
+        if values.max() > _WIDEST * values.min():
+            raise ValueError(
+                f"spacing must not differ by more than {_WIDEST:.0e} between axes, got "
+                f"{spacing!r}: differences along the longest would be lost in rounding. {advice}"
+            )
         return tuple(float(h) for h in np.broadcast_to(values, (self.n_spatial,)))
 
     def to_core(self, x: torch.Tensor) -> torch.Tensor:
@@ -274,7 +287,11 @@ class ImageAxes:
         numpy.ndarray, shape (*lead, *batch_shape)
             RMS per pixel of every item of the image.
         """
-        return np.asarray(np.sqrt(np.mean(np.square(self._split(errors)), axis=-1)))
+        split = self._split(errors)
+        # Squares of values such as 1e200 are out of range.
+        largest = np.max(split, axis=-1, keepdims=True)
+        size = np.where(largest > 0, largest, 1.0)
+        return np.asarray(size[..., 0] * np.sqrt(np.mean(np.square(split / size), axis=-1)))
 
     def every(self, flags: np.ndarray) -> np.ndarray:
         """

@@ -177,6 +177,11 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         TVFlowResult
             Times, images, estimated errors and certain bounds.
         """
+        if callback is not None and not callable(callback):
+            raise TypeError(
+                f"callback must be a function of the progress, got {callback!r}. Pass "
+                "callback=lambda progress: print(progress.fraction), say."
+            )
         wanted = Wanted(dual=bool(return_dual), bound=bool(certify))
         job = self._job(image, t)
         return self._collect(job, wanted, callback).result(job)
@@ -203,7 +208,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         for frames in self._march(job, slice(None), wanted=Wanted(), poll=patient(job.image)):
             for m in range(len(frames.times)):
                 yield job.frame(frames.u[:, m].contiguous())
-        self._warn(frames.error.T, frames.converged)
+        self._warn(frames.error.T, frames.converged, job.image.dtype)
 
     def _job(self, image: Any, t: Any) -> Job:
         self._check_parameters()
@@ -226,14 +231,23 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return Job(axes.to_core(data.tensor), axes, axes.spacing(self.spacing), times, data.restore)
 
     def _check_parameters(self) -> None:
+        for name, kinds in self._parameter_constraints.items():
+            # Python takes True for the number 1.
+            may_be_bool = kinds in (["boolean"], "no_validation")
+            if isinstance(getattr(self, name), bool) and not may_be_bool:
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {type(self).__name__} must be a number, got "
+                    f"{getattr(self, name)!r} instead. {self._for_example(name)}"
+                )
         try:
             self._validate_params()
         except InvalidParameterError as error:
             name = str(error).split("'")[1]
-            default = inspect.signature(type(self)).parameters[name].default
-            raise InvalidParameterError(
-                f"{error} For example, type {type(self).__name__}({name}={default!r})."
-            ) from None
+            raise InvalidParameterError(f"{error} {self._for_example(name)}") from None
+
+    def _for_example(self, name: str) -> str:
+        default = inspect.signature(type(self)).parameters[name].default
+        return f"For example, type {type(self).__name__}({name}={default!r})."
 
     def _collect(self, job: Job, wanted: Wanted, callback: Callback | None) -> Collected:
         """All frames of a job, and a warning if they are not what was asked for."""
@@ -273,7 +287,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         except StoppedByCallback:
             n_iter, converged = np.zeros(n, np.int64), np.zeros(n, np.bool_)
         else:
-            self._warn(error, converged)
+            self._warn(error, converged, job.image.dtype)
         return Collected(u, dual, error, bound, n_iter, converged, finished)
 
     def _items_at_a_time(self, job: Job) -> int:
@@ -283,20 +297,21 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             return _ITEMS_PER_THREAD * torch.get_num_threads()
         return max(1, job.image.shape[0])
 
-    def _warn(self, error: np.ndarray, converged: np.ndarray) -> None:
+    def _warn(self, error: np.ndarray, converged: np.ndarray, dtype: torch.dtype) -> None:
         if converged.all():
             return
         failed = int(np.sum(~converged))
         warnings.warn(
             f"{failed} of {converged.size} images or channels did not reach the error asked for, "
             f"tol={self.tol}: the worst estimate is {np.nanmax(error[:, ~converged]):.1e} in the "
-            f"values of the image. {self._advice()}",
+            f"values of the image. {self._advice(dtype)}",
             ConvergenceWarning,
             stacklevel=_depth_of_caller(),
         )
 
-    def _advice(self) -> str:
-        return f"Pass a larger tol or max_num_iter (now {self.max_num_iter}), or a float64 image."
+    def _advice(self, dtype: torch.dtype) -> str:
+        advice = f"Pass a larger tol or max_num_iter (now {self.max_num_iter})"
+        return f"{advice}, or a float64 image." if dtype == torch.float32 else f"{advice}."
 
     @classmethod
     @functools.cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -55,7 +55,7 @@ def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> 
     >>> tv_flow(spike, [0.0, 0.1], tol=1e-6)[:, 2, 2].round(3)
     array([1.   , 0.659])
     """
-    if method not in _METHODS:
+    if not isinstance(method, str) or method not in _METHODS:
         raise ValueError(
             f"method must be one of {sorted(_METHODS)}, got {method!r}. Pass method='chambolle'."
         )
@@ -136,8 +136,8 @@ def extinction_time(
     >>> round(extinction_time(np.repeat([0.0, 1.0], 4), rtol=1e-4), 2)
     2.0
     """
-    if not 0 < rtol < 1:
-        raise ValueError(f"rtol must be between 0 and 1, got {rtol!r}. Pass rtol=0.01.")
+    if not isinstance(rtol, Real) or isinstance(rtol, bool) or not 0 < rtol < 1:
+        raise ValueError(f"rtol must be a number between 0 and 1, got {rtol!r}. Pass rtol=0.01.")
     data = ingest(image, device=device)
     axes = ImageAxes.resolve(
         data.tensor.shape,

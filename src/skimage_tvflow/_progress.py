@@ -7,11 +7,11 @@ from collections.abc import Callable
 import torch
 
 from skimage_tvflow._result import Progress
+from skimage_tvflow.core.clock import Poll
 
 __all__ = ["Callback", "Poll", "Reporter", "StoppedByCallback", "patient"]
 
 Callback = Callable[[Progress], bool | None]
-Poll = Callable[[float], None]
 
 
 class StoppedByCallback(Exception):

@@ -20,7 +20,8 @@ class TVFlowResult:
         The flow at these times, of the kind and on the device of the image.
     dual : array of shape (T, n_spatial, *image.shape) or None
         The mean, over the time since the next smaller time asked for, of the dual variable `phi`:
-        ``|phi| <= 1`` and ``u_k = u_{k-1} + (t_k - t_{k-1}) * div(phi_k)``.
+        ``|phi| <= 1``. With ``order=1``, ``u_k = u_{k-1} + (t_k - t_{k-1}) * div(phi_k)``; with
+        ``order=2`` it belongs to the finer of the two trajectories, whose extrapolation `u` is.
     error_estimate : ndarray of shape (T,), or (T, B) with a batch axis
         Estimated root-mean-square error per pixel, in the values of the image. NaN where nothing
         was computed that could estimate it (``tol=None`` with ``order=1``).

@@ -311,7 +311,9 @@ class TestThreads:
                 trajectory.advance(items, [2, 1, 3], steps, n_iter, target)
                 trajectory.reset_primal(items, trajectory.primal(items) + 1)
             n_bands.append(len(trajectory._bands))
+            slabs = [trajectory.dual(items, slice(b, b + 5)) for b in range(0, shape[2], 5)]
             results.append((frames, trajectory.primal(items), trajectory.dual(items)))
+            assert torch.equal(torch.cat(slabs, 3), results[-1][2])
         assert n_bands[0] == 1
         assert n_bands[2] > 1
         for result in results[1:]:

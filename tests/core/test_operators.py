@@ -160,7 +160,7 @@ class TestSlabs:
         shape, spacing, seed = grid
         u, v, phi = randn(seed, *shape), randn(seed + 1, *shape), random_dual(seed, shape)
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(operators, "_SLAB", size)
+            patch.setitem(operators._SLAB, "cpu", size)
             variation = operators.total_variation(u, spacing)
             paired = operators.pairing(u, lambda slab: phi[:, :, :, slab], spacing)
             product, apart = operators.inner(u, v), operators.distance(u, v)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
+from skimage_tvflow.core.clock import Poll
 from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.plan import balanced_steps, even, groups
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.scheme import (
     EXTRAPOLATED,
-    Poll,
     Scheme,
     Settings,
     Wanted,
@@ -20,6 +21,10 @@ from skimage_tvflow.core.scheme import (
 _STAGNANT = 0.85
 # Two trajectories that both lag behind agree all the same: nothing less than this is tried.
 _LEAST_EFFORT = 0.6
+# What takes more steps to one time than this is not reached.
+_MOST_STEPS = 2**15
+# So many times the longest axis, and a step is solved to the last digit.
+_CROSSINGS = 100
 
 
 class Adaptive(Scheme):
@@ -33,23 +38,26 @@ class Adaptive(Scheme):
         self, problem: Problem, settings: Settings, wanted: Wanted, poll: Poll | None
     ) -> None:
         super().__init__(problem, settings, 2, wanted, poll)
+        assert settings.tol is not None
         self._effort = np.ones(len(self._unit))
+        # What is tighter than the arithmetic is not planned for: the attempts stagnate in the end.
+        self._planned_tol = max(settings.tol, torch.finfo(problem.u.dtype).eps ** 0.6)
+        self._most_iterations = min(settings.max_num_iter, _CROSSINGS * max(problem.u.shape[2:]))
 
     def _fewest_steps(self, end: float) -> int:
         return 2
 
     def _plan(self, end: float, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Steps of the coarse trajectory up to ``end``, iterations in each."""
-        assert self._settings.tol is not None
         root = np.sqrt(self._effort[items])
         balanced = balanced_steps(
-            end * self._unit[items] / self._deviation[items], self._settings.tol
+            end * self._unit[items] / self._deviation[items], self._planned_tol
         )
         share = (end - self._now) / end
-        n_steps = np.maximum(np.ceil(balanced * root * share), 1)
+        n_steps = np.clip(np.ceil(balanced * root * share), 1, _MOST_STEPS)
         # An interval shorter than a step needs fewer iterations.
         shorter = np.minimum(balanced * root * share / n_steps, 1)
-        n_iter = even(balanced * root * shorter**0.75, self._settings.max_num_iter)
+        n_iter = even(balanced * root * shorter**0.75, self._most_iterations)
         return n_steps.astype(np.int64), n_iter
 
     def _reach(self, end: float, items: np.ndarray) -> None:
@@ -76,7 +84,8 @@ class Adaptive(Scheme):
         self._error[items] = error
         good = ratio <= 1
         self._converged[items] = error <= self._settings.tol * self._deviation[items]
-        final = good | (n_iter >= self._settings.max_num_iter) | (self._strikes[items] > 1)
+        spent = n_iter >= self._settings.max_num_iter or n_steps >= _MOST_STEPS
+        final = good | spent | (self._strikes[items] > 1)
         for which, run in enumerate((coarse, fine)):
             self._accept(which, items[final], run if final.all() else run[final])
         change = np.where(good, np.clip(2.5 * ratio, 0.8, 1), np.clip(1.2 * ratio, 2, 8))

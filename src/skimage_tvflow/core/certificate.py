@@ -23,16 +23,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from skimage_tvflow.core import backends
-from skimage_tvflow.core.operators import divergence, inner, magnitude, rms, total_variation
+from skimage_tvflow.core.balance import ROUNDING, exact_dtype
+from skimage_tvflow.core.operators import rms
 from skimage_tvflow.core.plan import even, iterations_for
 from skimage_tvflow.core.problem import Problem
 
-# Pairwise sums of n terms are off by less than log2(n) rounding errors; every term has a few more.
-_ROUNDING = 64 * np.finfo(np.float64).eps
 # What the solves of the finer trajectory aim at, in deviations, and the least and most iterations
 # they take: the gap they leave is to be small beside that of the steps, however short.
 _FINER_TOL = 2e-4
@@ -58,24 +56,10 @@ class Ledger:
 
         ``dual`` is projected to where it must be, and the difference charged as a residual.
         """
-        before, after, dual = (x.to(_exact(x)) for x in (before, after, dual))
-        dual = dual / magnitude(dual).clamp_(min=1).mul_(1 + _ROUNDING)[:, None, None]
-        slope = divergence(dual, self._spacing)
-        nodes = [before, (before + after) / 2, after]
-        start, middle, end = (self._gap(u, slope) for u in nodes)
-        pixels = before[0].numel()
-        integral = lengths * (start + 2 * middle + end) / 4 / pixels
-        scale = torch.as_tensor(lengths, dtype=slope.dtype, device=slope.device)
-        slope *= scale.reshape(-1, *[1] * (slope.ndim - 1))
-        residual = rms(after - before - slope).cpu().numpy()
-        noise = _ROUNDING * (rms(before) + rms(after) + rms(slope)).cpu().numpy()
-        self.bound = np.sqrt(self.bound**2 + 2 * integral) + residual + noise
-
-    def _gap(self, u: Tensor, slope: Tensor) -> np.ndarray:
-        variation = total_variation(u, self._spacing)
-        product, size = inner(u, slope), inner(u.abs(), slope.abs())
-        gap = variation + product + _ROUNDING * (variation + size)
-        return gap.clamp_(min=0).cpu().numpy()
+        found = backends.balance(before, after, dual, lengths, self._spacing)
+        start, middle, end = found.gaps
+        integral = lengths * (start + 2 * middle + end) / 4 / before[0].numel()
+        self.bound = np.sqrt(self.bound**2 + 2 * integral) + found.residual
 
 
 def certify(
@@ -98,7 +82,7 @@ def certify(
     for m, time in enumerate(times):
         after = u[:, m]
         if time == 0:
-            own.bound += rms((after - before).to(_exact(after))).cpu().numpy()
+            own.bound += rms((after - before).to(exact_dtype(after))).cpu().numpy()
         else:
             own.charge(before, after, dual[:, m], (time - now) * unit)
         bounds.append(own.bound.copy())
@@ -132,9 +116,6 @@ class _FinerTrajectory:
                 dual = self._trajectory.dual(everyone)
                 self._ledger.charge(self._at, after, dual, step)
                 self._at = after
-        distance = rms((candidate - self._at).to(_exact(candidate))).cpu().numpy()
-        return self._ledger.bound + distance * (1 + _ROUNDING)
+        distance = rms((candidate - self._at).to(exact_dtype(candidate))).cpu().numpy()
+        return self._ledger.bound + distance * (1 + ROUNDING)
 
-
-def _exact(u: Tensor) -> torch.dtype:
-    return torch.float32 if u.device.type == "mps" else torch.float64

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends import Frames
+from skimage_tvflow.core.clock import Poll
 from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.plan import even, groups, iterations_for, steps_in_intervals
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.scheme import (
     EXTRAPOLATED,
     Outcome,
-    Poll,
     Scheme,
     Settings,
     Wanted,
@@ -91,7 +91,7 @@ class Plain(Fixed):
                 (lengths / n_steps)[:, None] * self._unit,
                 self._settings.max_num_iter,
                 self._frames(out),
-                self._watch(times[-1]),
+                self._watch(self._now, times[-1]),
             )
             frames.append(out)
         error = np.full((n, len(times)), np.nan)

@@ -19,7 +19,10 @@ import torch
 from torch import Tensor
 
 _FIRST_SPATIAL = 2
-_SLAB = 2**20
+# So many pixels at a time: on a CPU what fits the cache and is not worth torch's threads, which on
+# a busy machine wait for each other much longer than they work.
+_SLAB = {"cpu": 2**14}
+_SLAB_ELSEWHERE = 2**22
 
 
 def gradient(u: Tensor, spacing: Sequence[float]) -> Tensor:
@@ -110,13 +113,14 @@ def distance(u: Tensor, v: Tensor) -> Tensor:
 def norm_bound(spacing: Sequence[float], sizes: Sequence[int]) -> float:
     """The bound ``L = 4 sum_i 1 / h_i^2`` of the squared norm of D; one-pixel axes have no part."""
     differing = [h for h, n in zip(spacing, sizes, strict=True) if n > 1]
-    return 4 * sum(1 / h**2 for h in differing or spacing[-1:])
+    return 4 * sum((1 / h) ** 2 for h in differing or spacing[-1:])
 
 
 def _slabs(u: Tensor) -> Iterator[slice]:
     """Ranges along the first spatial axis, so that what is computed on the way stays small."""
     n = u.shape[_FIRST_SPATIAL]
-    rows = max(1, _SLAB * n // u.numel())
+    pixels = _SLAB.get(u.device.type, _SLAB_ELSEWHERE)
+    rows = max(1, pixels * n // u.numel())
     return (slice(begin, min(begin + rows, n)) for begin in range(0, n, rows))
 
 

@@ -7,7 +7,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
-_POLL_SECONDS = 0.04
+import torch
+
+from skimage_tvflow.core.clock import POLL_SECONDS
 
 
 @functools.cache
@@ -15,8 +17,14 @@ def _pool(n_threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(n_threads, thread_name_prefix="skimage_tvflow")
 
 
-# The threads of a pool do not survive a fork; the child makes its own.
-os.register_at_fork(after_in_child=_pool.cache_clear)
+def _after_fork() -> None:
+    # The threads of a pool do not survive a fork; the child makes its own. Those of torch do not
+    # either, and torch would wait for them for ever.
+    _pool.cache_clear()
+    torch.set_num_threads(1)
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def _work_through(tasks: Iterator[Callable[[], None]]) -> None:
@@ -36,7 +44,7 @@ def run_all(
     ----------
     tasks : functions without arguments that release the GIL
     n_threads : int
-    poll : called in this thread every 40 ms; it may raise
+    poll : called in this thread every 20 ms; it may raise
     cancel : asks the running tasks to come to an end, called when ``poll`` or a task raises
     """
     if poll is None and (n_threads == 1 or len(tasks) == 1):
@@ -49,7 +57,7 @@ def run_all(
     futures = [_pool(n_threads).submit(_work_through, left) for _ in range(workers)]
     try:
         while True:
-            timeout = None if poll is None else _POLL_SECONDS
+            timeout = None if poll is None else POLL_SECONDS
             finished, running = wait(futures, timeout, return_when=FIRST_EXCEPTION)
             for future in finished:
                 future.result()

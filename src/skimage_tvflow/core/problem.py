@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ class Problem:
 
     Attributes
     ----------
-    u : Tensor of shape (N, C, *spatial), the largest value in [1, 2)
+    u : Tensor of shape (N, C, *spatial), the largest value in [1, 2), if the image's is normal
     mean : Tensor of shape (N, C), what was taken off
     scale : Tensor of shape (N,), float64, powers of two
     spacing : one per spatial axis, the smallest 1
@@ -52,7 +53,10 @@ class Problem:
         largest = torch.maximum(-lowest, highest)
         # A constant image leaves rounding errors of its mean behind, not structures.
         flat = largest <= torch.finfo(exact).eps * 4 * (mean.abs().amax(1) + largest)
-        scale = torch.ldexp(torch.ones_like(largest), torch.frexp(largest).exponent - 1)
+        # The reciprocal of a smaller number is out of range.
+        normal = math.frexp(torch.finfo(exact).tiny)[1]
+        exponent = torch.frexp(largest).exponent.clamp_(min=normal) - 1
+        scale = torch.ldexp(torch.ones_like(largest), exponent)
         scale.masked_fill_(flat, 1.0)
         factor = (1 / scale).masked_fill_(flat, 0.0)
         centred *= factor.reshape(-1, *[1] * (n_spatial + 1))

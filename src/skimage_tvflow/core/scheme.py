@@ -7,7 +7,8 @@ refined and stopped one by one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from skimage_tvflow.core import backends
 from skimage_tvflow.core.certificate import Ledger
+from skimage_tvflow.core.clock import Poll
 from skimage_tvflow.core.extinction import flux, remaining_time
 from skimage_tvflow.core.operators import (
     distance,
@@ -32,8 +34,6 @@ EXTRAPOLATED = 0.75
 
 # What the gap's bound says of the error of the flow: measured on photographs.
 _GAP = 0.5
-
-Poll = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -218,21 +218,21 @@ class Scheme:
         trajectory.reset_primal(items, start)
         step = (end - self._now) / n_steps * self._unit[items]
         self._n_iter[items] += n_steps * n_iter
-        watch = self._watch(end)
-        if watch is not None:
-            # Many short runs are as much work as a long one.
-            watch(0.0)
         finest = which == len(self._trajectories) - 1
         if not finest or not (self._wanted.dual or self._wanted.bound):
+            watch = self._watch(self._now, end)
             trajectory.advance(items, [n_steps], step[None], n_iter, poll=watch)
             return Run(trajectory.primal(items))
         ledger = Ledger(self._bound[items], self._spacing)
         mean: Tensor | None = None
-        for _ in range(n_steps):
+        for now, then in itertools.pairwise(np.linspace(self._now, end, n_steps + 1)):
+            watch = self._watch(now, then)
             trajectory.advance(items, [1], step[None], n_iter, poll=watch)
             after, dual = trajectory.primal(items), trajectory.dual(items)
             if self._wanted.bound:
                 ledger.charge(start, after, dual, step)
+            if watch is not None:
+                watch(1.0)
             start = after
             dual /= n_steps
             mean = dual if mean is None else mean.add_(dual)
@@ -254,9 +254,9 @@ class Scheme:
         # What is all but extinct cannot be off by more than itself.
         return np.minimum(lag, rms(u).cpu().numpy())
 
-    def _watch(self, end: float) -> Poll | None:
-        poll, now = self._poll, self._now
-        return None if poll is None else lambda part: poll(now + part * (end - now))
+    def _watch(self, begin: float, end: float) -> Poll | None:
+        poll = self._poll
+        return None if poll is None else lambda part: poll(begin + part * (end - begin))
 
     def _allowed(self, end: float) -> float:
         """The error allowed at ``end``, in deviations of the image.

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 from torch import Tensor
 
+from skimage_tvflow.core import balance as reference
 from skimage_tvflow.core.backends.torch_ops import TorchTrajectory
 from skimage_tvflow.core.backends.trajectory import Frames, Trajectory
 
-__all__ = ["Frames", "Trajectory", "has_compiled", "start"]
+__all__ = ["Frames", "Trajectory", "balance", "has_compiled", "start"]
 
 
 def has_compiled(u: Tensor, algorithm: str) -> bool:
@@ -30,3 +32,14 @@ def start(u: Tensor, spacing: Sequence[float], algorithm: str) -> Trajectory:
 
         return NumbaTrajectory(u, spacing)
     return TorchTrajectory(u, spacing, algorithm)
+
+
+def balance(
+    before: Tensor, after: Tensor, dual: Tensor, lengths: np.ndarray, spacing: Sequence[float]
+) -> reference.Balance:
+    """The balance of a piece, as :func:`skimage_tvflow.core.balance.balance` has it."""
+    if before.device.type == "cpu" and before.ndim <= 5:
+        from skimage_tvflow.core.backends import numba_balance
+
+        return numba_balance.balance(before, after, dual, lengths, spacing)
+    return reference.balance(before, after, dual, lengths, spacing)

@@ -20,12 +20,12 @@ of time steps, and the rows between them stay in the cache.
 from __future__ import annotations
 
 import functools
-import logging
 from typing import Any
 
 import numpy as np
 from numba import njit
 
+from skimage_tvflow.core.backends._jit import compiled
 from skimage_tvflow.core.backends._simd import (
     FASTMATH,
     VECTOR_BYTES,
@@ -37,22 +37,11 @@ from skimage_tvflow.core.backends._simd import (
     store,
 )
 
-_logger = logging.getLogger("skimage_tvflow")
-
-_FLAGS: dict[str, Any] = {"fastmath": set(FASTMATH), "error_model": "numpy"}
-_INLINE: dict[str, Any] = {"forceinline": True, **_FLAGS}
-
-
-def _compiled(function):
-    """Compile without the GIL, and keep the result for the next process where that is possible."""
-    try:
-        return njit(nogil=True, cache=True, **_FLAGS)(function)
-    except RuntimeError:  # neither the package's folder nor the user's can be written to
-        _logger.warning(
-            "Nothing compiled can be kept, as no folder for it is writable: every process compiles "
-            "anew. Set NUMBA_CACHE_DIR to a folder that is."
-        )
-        return njit(nogil=True, **_FLAGS)(function)
+_INLINE: dict[str, Any] = {
+    "forceinline": True,
+    "fastmath": set(FASTMATH),
+    "error_model": "numpy",
+}
 
 
 @njit(**_INLINE)
@@ -229,7 +218,7 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
     """
     lanes = VECTOR_BYTES // itemsize
 
-    @_compiled
+    @compiled(fastmath=set(FASTMATH))
     def march(
         f, phi, newest, grid, n_steps, lengths, n_iter, stages, frames, apart, scale, offset,
         momentum, h, depth, ring, done, cancel,

@@ -4,50 +4,29 @@ from __future__ import annotations
 
 import functools
 import itertools
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numba.core import event
 from torch import Tensor
 
 from skimage_tvflow.core.backends import _sweep
 from skimage_tvflow.core.backends._bands import Band, Layout, make_bands
-from skimage_tvflow.core.backends.trajectory import Frames
+from skimage_tvflow.core.backends.trajectory import Frames, representable
+from skimage_tvflow.core.clock import Poll
 from skimage_tvflow.core.dual import Momentum
 from skimage_tvflow.core.parallel import run_all
-
-_logger = logging.getLogger("skimage_tvflow")
 
 # What a wavefront may keep in use at once: half of a common second-level cache.
 _CACHE_BYTES = 512 * 1024
 _MOST_DEPTH = 12
 
 
-class _AnnounceCompilation(event.Listener):
-    """Says once why the first call takes seconds, unless numba finds what it compiled before."""
-
-    def __init__(self) -> None:
-        self._said = False
-
-    def on_start(self, event: event.Event) -> None:
-        if not self._said and event.data["dispatcher"].py_func.__module__ == _sweep.__name__:
-            self._said = True
-            _logger.warning("Compiling for this processor: this happens once and takes seconds.")
-
-    def on_end(self, event: event.Event) -> None:
-        pass
-
-
-event.register("numba:compile", _AnnounceCompilation())
-
-
 class NumbaTrajectory:
     """The state of implicit Euler trajectories on the CPU. See :class:`~.Trajectory`."""
 
     def __init__(self, u: Tensor, spacing: Sequence[float]) -> None:
-        self._shape = tuple(u.shape)
+        self._shape, self._dtype = tuple(u.shape), u.dtype
         n = len(u)
         self._layout = Layout.of(u.shape[1:], spacing, u.numpy().dtype)
         self._bands, self._lasting = make_bands(self._layout, n, torch.get_num_threads())
@@ -62,9 +41,10 @@ class NumbaTrajectory:
         lengths: np.ndarray,
         n_iter: int,
         frames: Frames | None = None,
-        poll: Callable[[float], None] | None = None,
+        poll: Poll | None = None,
     ) -> None:
         """See :meth:`.Trajectory.advance`."""
+        lengths = representable(lengths, self._dtype)
         self._rescale(items, lengths[0])
         plan = _Plan(self._layout, np.asarray(n_steps, np.int64), lengths, n_iter)
         total = plan.n_stages * len(items) * len(self._bands)
@@ -85,6 +65,8 @@ class NumbaTrajectory:
                 for j, band in enumerate(self._bands)
             ]
             run_all(tasks, torch.get_num_threads(), watch, lambda: cancel.fill(True))
+            if watch is not None:
+                watch()
             self._newest[items] = (self._newest[items] + stages[1] - stages[0]) % 2
             for upper, lower in itertools.pairwise(self._bands):
                 upper.copy_halo(items, lower)
@@ -124,6 +106,8 @@ class NumbaTrajectory:
         out = np.zeros((*shape, len(rows), layout.width), layout.dtype)
         for band in self._bands:
             own = range(max(rows.start, band.own.start), min(rows.stop, band.own.stop))
+            if not own:
+                continue
             here = slice(own.start - rows.start, own.stop - rows.start)
             lag = layout.lag - band.first
             for n, item in enumerate(items):

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.backends.trajectory import Frames
+from skimage_tvflow.core.backends.trajectory import Frames, representable
+from skimage_tvflow.core.clock import Poll
 from skimage_tvflow.core.dual import Momentum, accelerated, projection
 from skimage_tvflow.core.operators import divergence, norm_bound
-
-_POLL_SECONDS = 0.04
 
 
 class TorchTrajectory:
@@ -36,19 +34,22 @@ class TorchTrajectory:
         lengths: np.ndarray,
         n_iter: int,
         frames: Frames | None = None,
-        poll: Callable[[float], None] | None = None,
+        poll: Poll | None = None,
     ) -> None:
         """See :meth:`.Trajectory.advance`."""
+        lengths = representable(lengths, self._f.dtype)
         f, phi, previous = (self._take(x, items) for x in (self._f, self._phi, self._previous))
         momentum = Momentum.planned(n_iter, self._bound)
-        clock = _Clock(poll, sum(n_steps) * n_iter)
+        done, total = 0, sum(n_steps) * n_iter
         length = self._length[items]
         for m, count in enumerate(n_steps):
             f = f * self._column(length / lengths[m])
             length = lengths[m]
             for _ in range(count):
                 for _ in range(n_iter):
-                    clock.tick()
+                    if poll is not None:
+                        poll(done / total)
+                    done += 1
                     if self._algorithm == "projection":
                         phi, previous = projection(f, phi, self._spacing), phi
                     else:
@@ -81,19 +82,3 @@ class TorchTrajectory:
     def _column(self, values: np.ndarray) -> Tensor:
         column = torch.as_tensor(values, dtype=self._f.dtype, device=self._f.device)
         return column.reshape(-1, *[1] * (self._f.ndim - 1))
-
-
-class _Clock:
-    """Calls ``poll`` from time to time with the fraction done."""
-
-    def __init__(self, poll: Callable[[float], None] | None, total: int) -> None:
-        self._poll = poll
-        self._total = total
-        self._done = 0
-        self._next = time.monotonic() + _POLL_SECONDS
-
-    def tick(self) -> None:
-        if self._poll is not None and time.monotonic() >= self._next:
-            self._poll(self._done / self._total)
-            self._next = time.monotonic() + _POLL_SECONDS
-        self._done += 1

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
+
+from skimage_tvflow.core.clock import Poll
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,14 @@ class Frames:
     offset: Tensor
 
 
+def representable(lengths: np.ndarray, dtype: torch.dtype) -> np.ndarray:
+    """``lengths`` of steps, the shortest such that the square of ``u / length`` is in range.
+
+    What is added is far below the rounding errors of u, whose largest value is of size one.
+    """
+    return np.maximum(lengths, 4 * torch.finfo(dtype).tiny ** 0.49)
+
+
 class Trajectory(Protocol):
     """One implicit Euler trajectory for each of N items, all somewhere on their way.
 
@@ -40,7 +51,7 @@ class Trajectory(Protocol):
         lengths: np.ndarray,
         n_iter: int,
         frames: Frames | None = None,
-        poll: Callable[[float], None] | None = None,
+        poll: Poll | None = None,
     ) -> None:
         """Take ``n_steps[m]`` time steps of ``lengths[m]`` for each m.
 
@@ -48,11 +59,12 @@ class Trajectory(Protocol):
         ----------
         items : integer array of shape (n,), which items
         n_steps : M integers >= 1
-        lengths : array of shape (M, n), the lengths of the steps, one column per item
+        lengths : array of shape (M, n), the lengths of the steps, one column per item; those of
+            which the numbers cannot hold the square of the inverse count as :func:`representable`
         n_iter : iterations of the dual solve in every step
         frames : gets the image after each m
-        poll : called every 40 ms with the fraction done; what it raises stops the march, and the
-            state is then lost
+        poll : called at least every 20 ms with the fraction done; what it raises stops the march,
+            and the state is then lost
         """
 
     def primal(self, items: np.ndarray) -> Tensor:
