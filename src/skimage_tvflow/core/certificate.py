@@ -118,4 +118,3 @@ class _FinerTrajectory:
                 self._at = after
         distance = rms((candidate - self._at).to(exact_dtype(candidate))).cpu().numpy()
         return self._ledger.bound + distance * (1 + ROUNDING)
-

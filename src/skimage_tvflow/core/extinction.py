@@ -60,9 +60,7 @@ def flux(u: Tensor, spacing: Sequence[float]) -> Tensor:
     return torch.stack(parts, 2)
 
 
-def extinction_time(
-    problem: Problem, rtol: float, poll: Poll | None = None
-) -> np.ndarray:
+def extinction_time(problem: Problem, rtol: float, poll: Poll | None = None) -> np.ndarray:
     """The time, in the units of ``problem``, at which each item has reached its mean; shape (N,).
 
     Implicit Euler with steps in proportion to what is left, until the bound from below can grow by
