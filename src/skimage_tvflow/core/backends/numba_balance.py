@@ -24,8 +24,8 @@ def balance(
     if len({before.dtype, after.dtype, dual.dtype}) > 1:
         before, after, dual = before.double(), after.double(), dual.double()
     sums = [
-        _sums(*(x.contiguous().numpy() for x in item), float(length), spacing)
-        for *item, length in zip(before, after, dual, lengths, strict=True)
+        _sums(*(x[i].contiguous().numpy() for x in (before, after, dual)), float(length), spacing)
+        for i, length in enumerate(lengths)
     ]
     variation, product, size, square = np.split(np.array(sums).T, [3, 5, 7])
     # Both are linear along the piece, but for the sizes: those of the middle are less.
