@@ -24,8 +24,8 @@ def balance(
     if len({before.dtype, after.dtype, dual.dtype}) > 1:
         before, after, dual = before.double(), after.double(), dual.double()
     sums = [
-        _sums(*(x[i].contiguous().numpy() for x in (before, after, dual)), float(length), spacing)
-        for i, length in enumerate(lengths)
+        _sums(_array(u), _array(v), _array(phi), float(length), spacing)
+        for u, v, phi, length in zip(before, after, dual, lengths, strict=True)
     ]
     variation, product, size, square = np.split(np.array(sums).T, [3, 5, 7])
     # Both are linear along the piece, but for the sizes: those of the middle are less.
@@ -59,6 +59,10 @@ def _sums(
     )
     # NumPy adds up pairwise along the last axis.
     return sums.reshape(_balance.N_SUMS, -1).sum(1)
+
+
+def _array(x: Tensor) -> np.ndarray:
+    return x.contiguous().numpy()
 
 
 def _in_bands(n_rows: int, width: int, work: Callable[[int, int], None]) -> None:
