@@ -124,7 +124,7 @@ def certify(
     first = [requested.order.index(k) for k in range(len(requested.increasing))]
     exact = torch.float32 if start.tensor.device.type == "mps" else torch.float64
     problem = Problem.of(axes.to_core(start.tensor.to(exact)), axes.spacing(spacing))
-    candidate = problem.normalise(axes.to_core(frames[first].to(exact)))
+    candidate = problem.units.normalise(axes.to_core(frames[first].to(exact)))
     phi = axes.dual_to_core(duals[first].to(exact))
     bound = certificate.certify(
         problem,
@@ -133,7 +133,7 @@ def certify(
         requested.increasing,
         int(refine),
     )
-    in_order = (bound * problem.scale.cpu().numpy()[:, None]).T[list(requested.order)]
+    in_order = (bound * problem.units.scale.cpu().numpy()[:, None]).T[list(requested.order)]
     times = np.array([requested.increasing[k] for k in requested.order])
     return CertifiedError(times, axes.combine(in_order))
 

@@ -1,4 +1,6 @@
-"""Peak memory of one flow in a process of its own: ``memory_probe.py image.npy order frames``.
+"""Peak memory of one flow in a process of its own.
+
+``memory_probe.py image.npy order n_steps frames``, with "auto" for automatic steps.
 
 Prints how many copies of the image the process grew by at most, beside the frames asked for: as it
 is, and with an allocator that gives back at once what is freed.
@@ -17,9 +19,13 @@ _STATUS = Path("/proc/self/status")
 _M_MMAP_THRESHOLD = -3
 
 
-def main(path, order, frames):
+def main(path, order, n_steps, frames):
     image = np.load(path)
-    solver = ChambolleTVFlow(order=int(order))
+    if n_steps == "auto":
+        solver = ChambolleTVFlow(order=int(order))
+    else:
+        fixed = {"n_steps": int(n_steps), "tol": None, "max_num_iter": 3}
+        solver = ChambolleTVFlow(order=int(order), **fixed)
     times = np.linspace(0, 0.02, int(frames) + 1)[1:]
     # Imports, compilation and pools are not what is measured.
     solver.transform(image[(slice(0, 16),) * image.ndim], times)

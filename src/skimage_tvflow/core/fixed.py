@@ -27,7 +27,7 @@ _TWICE_ITERATED = 0.6
 # So many times the longest axis, and an iteration has heard of everything: no solve lags unnoticed.
 _CROSSINGS = 4
 # Frames of a small image are marched together, or Python's share of the time would show.
-_CHUNK_BYTES = 16 * 2**20
+_CHUNK_BYTES = 2**21
 
 
 class Fixed(Scheme):
@@ -58,13 +58,12 @@ class Plain(Fixed):
     def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:
         """March through the increasing ``times``, several in one call where that is cheaper."""
         self._last = times[-1]
-        frame = self._at[0]
-        size = max(1, _CHUNK_BYTES // (frame.numel() * frame.element_size()))
+        size = max(1, _CHUNK_BYTES // self._at[0].nbytes)
         longest = max(np.diff([0.0, *times])) * self._unit
         while times:
             if self._wanted != Wanted() or self._may_be_extinct(self._now, longest):
                 count = 1
-                yield from self._intervals(times[:1])
+                yield from self._intervals(times[:1], out)
             else:
                 ends = np.multiply.outer(times[:size], self._unit) + longest
                 count = max(1, int((ends < self._alive_until).all(1).sum()))
@@ -77,12 +76,15 @@ class Plain(Fixed):
         everyone = np.arange(len(self._unit))
         lengths = np.diff([self._now, *times])
         counts = steps_in_intervals(self._n_steps, lengths, self._last)
+        like = self._at[0].new_empty(0)
         n, *shape = self._at[0].shape
+        # Nothing is tried twice here: where the trajectories were needs no memory.
+        self._at = []
         frames = []
         for which, trajectory in enumerate(self._trajectories):
             n_steps = counts << which
             if into is None or self._settings.order == 2:
-                out = self._at[0].new_empty((n, len(times), *shape))
+                out = like.new_empty((n, len(times), *shape))
             else:
                 out = into[:, : len(times)]
             trajectory.advance(
@@ -98,16 +100,22 @@ class Plain(Fixed):
         if len(frames) == 2:
             pairs = [out.flatten(0, 1) for out in frames]
             error = EXTRAPOLATED * distance(*pairs).cpu().numpy().reshape(n, len(times))
-        self._at = [trajectory.primal(everyone) for trajectory in self._trajectories]
+        if len(frames) == 2:
+            self._at = [out[:, -1] for out in frames]
+        else:
+            self._at = [self._trajectories[0].primal(everyone)]
         self._now = times[-1]
         spent = int(counts.sum()) * self._settings.max_num_iter * (2 ** len(frames) - 1)
         n_iter, converged = np.full(n, spent), np.ones(n, np.bool_)
-        u = frames[0] if len(frames) == 1 else self._problem.restore(self._answer(frames))
+        u = frames[0]
+        if len(frames) == 2:
+            into = None if into is None else into[:, : len(times)]
+            u = self.units.restore(self._answer(frames, into))
         return Outcome(times, u, error, n_iter, converged)
 
     def _frames(self, out: Tensor) -> Frames:
         if self._settings.order == 1:
-            return self._problem.frames(out)
+            return self.units.frames(out)
         # What is to be extrapolated has no need of the rounding errors of the image's offset.
         n, _, channels = out.shape[:3]
         return Frames(out, np.ones(n), torch.zeros((n, channels), dtype=out.dtype))

@@ -73,11 +73,11 @@ def march(
         yield Frames([0.0], image.clone()[:, None], zeros, n_iter, converged, dual, zeros)
     if not moving:
         return
-    problem = Problem.of(image, spacing)
-    scale, flat = problem.scale.cpu().numpy(), problem.deviation.cpu().numpy() == 0
+    scheme = _scheme(Problem.of(image, spacing), settings, wanted, steady(poll))
+    scale, flat = scheme.units.scale.cpu().numpy(), scheme.flat
     if out is not None:
         out = out[:, len(times) - len(moving) :]
-    for outcome in _scheme(problem, settings, wanted, steady(poll)).outcomes(moving, out):
+    for outcome in scheme.outcomes(moving, out):
         n_iter, converged = n_iter + outcome.n_iter, converged & outcome.converged
         u = outcome.u
         if flat.any():

@@ -14,6 +14,37 @@ from skimage_tvflow.core.operators import rms
 
 
 @dataclass(frozen=True)
+class Units:
+    """What the values of an image are in those of the solver, and back: ``scale u + mean``.
+
+    Attributes
+    ----------
+    mean : Tensor of shape (N, C), what was taken off
+    scale : Tensor of shape (N,), float64, powers of two
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def normalise(self, frames: Tensor) -> Tensor:
+        """From the image's values, shape (M, N, C, *spatial), to the solver's."""
+        ones = [1] * (frames.ndim - 3)
+        centred = frames - self.mean.reshape(*self.mean.shape, *ones)
+        return centred / self.scale.to(frames.dtype).reshape(-1, 1, *ones)
+
+    def frames(self, out: Tensor) -> Frames:
+        """Where a march puts images in their own values: into ``out``, (N, M, C, *spatial)."""
+        return Frames(out, self.scale.cpu().numpy(), self.mean.cpu())
+
+    def restore(self, u: Tensor) -> Tensor:
+        """From the solver's units, shape (N, M, C, *spatial), to the image's, in place."""
+        ones = [1] * (u.ndim - 3)
+        u *= self.scale.to(u.dtype).reshape(-1, 1, 1, *ones)
+        u += self.mean.reshape(-1, 1, self.mean.shape[1], *ones)
+        return u
+
+
+@dataclass(frozen=True)
 class Problem:
     r"""Images without their means, scaled by a power of two, on a grid whose finest spacing is 1.
 
@@ -25,8 +56,7 @@ class Problem:
     Attributes
     ----------
     u : Tensor of shape (N, C, *spatial), the largest value in [1, 2), if the image's is normal
-    mean : Tensor of shape (N, C), what was taken off
-    scale : Tensor of shape (N,), float64, powers of two
+    units : Units, the way back to the image's values
     spacing : one per spatial axis, the smallest 1
     unit : Tensor of shape (N,), float64: a time of the caller's is ``t * unit`` here
     deviation : Tensor of shape (N,), float64: the standard deviation of every item of ``u``
@@ -34,8 +64,7 @@ class Problem:
     """
 
     u: Tensor
-    mean: Tensor
-    scale: Tensor
+    units: Units
     spacing: tuple[float, ...]
     unit: Tensor
     deviation: Tensor
@@ -68,27 +97,9 @@ class Problem:
         rounding = (deviation + finfo.tiny) * (finfo.eps if image.dtype != exact else 0.0)
         return cls(
             u=u,
-            mean=mean,
-            scale=scale,
+            units=Units(mean, scale),
             spacing=tuple(h / finest for h in spacing),
             unit=1 / (scale * finest),
             deviation=deviation,
             rounding=rounding,
         )
-
-    def normalise(self, frames: Tensor) -> Tensor:
-        """From the image's values, shape (M, N, C, *spatial), to the solver's."""
-        ones = [1] * (frames.ndim - 3)
-        centred = frames - self.mean.reshape(*self.mean.shape, *ones)
-        return centred / self.scale.to(frames.dtype).reshape(-1, 1, *ones)
-
-    def frames(self, out: Tensor) -> Frames:
-        """Where a march puts images in their own values: into ``out``, (N, M, C, *spatial)."""
-        return Frames(out, self.scale.cpu().numpy(), self.mean.cpu())
-
-    def restore(self, u: Tensor) -> Tensor:
-        """From the solver's units, shape (N, M, C, *spatial), to the image's, in place."""
-        ones = [1] * (u.ndim - 3)
-        u *= self.scale.to(u.dtype).reshape(-1, 1, 1, *ones)
-        u += self.mean.reshape(-1, 1, self.mean.shape[1], *ones)
-        return u

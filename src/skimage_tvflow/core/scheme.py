@@ -116,7 +116,8 @@ class Scheme:
         wanted: Wanted,
         poll: Poll | None,
     ) -> None:
-        self._problem = problem
+        # The problem itself would keep the image it starts from.
+        self.units = problem.units
         self._settings = settings
         self._spacing = problem.spacing
         self._unit = problem.unit.cpu().numpy()
@@ -127,6 +128,7 @@ class Scheme:
         ]
         # The image of every trajectory at the last accepted time: where an attempt starts.
         self._at = [problem.u] * n_trajectories
+        self.flat = self._deviation == 0
         self._wanted = wanted
         self._bound = problem.rounding.cpu().numpy().copy()
         self._poll = poll
@@ -139,15 +141,16 @@ class Scheme:
         The images are put into ``out``, (N, M, C, *spatial), where that saves a copy.
         """
         self._last = times[-1]
-        yield from self._intervals(times)
+        yield from self._intervals(times, out)
 
-    def _intervals(self, times: Sequence[float]) -> Iterator[Outcome]:
-        for end in times:
+    def _intervals(self, times: Sequence[float], out: Tensor | None) -> Iterator[Outcome]:
+        for m, end in enumerate(times):
             self._begin_interval()
             alive = self._extinguish(end)
             if alive.size:
                 self._reach(end, alive)
-            u = self._problem.restore(self._answer(self._at)[:, None])
+            u = self._answer(self._at, None if out is None else out[:, m])
+            u = self.units.restore(u[:, None])
             error = self._error[:, None]
             dual = None if self._dual is None else self._dual[:, None]
             bound = self._certified()[:, None] if self._wanted.bound else None
@@ -166,8 +169,11 @@ class Scheme:
         if self._wanted.dual:
             self._dual = self._at[0].new_zeros((n, channels, len(sizes), *sizes))
 
-    def _answer(self, at: Sequence[Tensor]) -> Tensor:
-        return at[-1].clone() if self._settings.order == 1 else torch.lerp(at[0], at[1], 2.0)
+    def _answer(self, at: Sequence[Tensor], out: Tensor | None) -> Tensor:
+        out = torch.empty_like(at[-1]) if out is None else out
+        if self._settings.order == 1:
+            return out.copy_(at[-1])
+        return torch.lerp(at[0], at[1], 2.0, out=out)
 
     def _certified(self) -> np.ndarray:
         """The bound of the answer: that of the finest trajectory, and the way from it."""
@@ -256,7 +262,10 @@ class Scheme:
 
     def _watch(self, begin: float, end: float) -> Poll | None:
         poll = self._poll
-        return None if poll is None else lambda part: poll(begin + part * (end - begin))
+        if poll is None:
+            return None
+        # The end is reached when what was found there is accepted, not before.
+        return lambda part: poll(begin + min(part, 0.999) * (end - begin))
 
     def _allowed(self, end: float) -> float:
         """The error allowed at ``end``, in deviations of the image.

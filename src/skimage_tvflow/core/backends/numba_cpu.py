@@ -82,11 +82,15 @@ class NumbaTrajectory:
 
     def primal(self, items: np.ndarray) -> Tensor:
         """See :meth:`.Trajectory.primal`."""
-        width = self._layout.width
-        own = [band.f[items, :, band.inner, :width] for band in self._bands]
-        pixels = own[0] if len(own) == 1 else np.concatenate(own, 2)
-        pixels *= self._length[items].astype(pixels.dtype)[:, None, None, None]
-        return torch.from_numpy(pixels.reshape(len(items), *self._shape[1:]))
+        layout = self._layout
+        out = np.empty((len(items), layout.channels, layout.n_rows, layout.width), layout.dtype)
+        lengths = self._length[items].astype(layout.dtype)
+        for band in self._bands:
+            rows = out[:, :, band.own.start : band.own.stop]
+            for n, item in enumerate(items):
+                own = band.f[item, :, band.inner, : layout.width]
+                np.multiply(own, lengths[n], out=rows[n])
+        return torch.from_numpy(out.reshape(len(items), *self._shape[1:]))
 
     def reset_primal(self, items: np.ndarray, u: Tensor) -> None:
         """See :meth:`.Trajectory.reset_primal`."""
