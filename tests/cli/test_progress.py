@@ -43,7 +43,7 @@ def test_there_is_never_long_silence():
 
 def test_a_watched_solver_computes_the_same_and_tells_how_far_it_is(image):
     shown = []
-    solver = ChambolleTVFlow(spacing=0.5, tol=1e-2)
+    solver = ChambolleTVFlow(spacing=0.5, tol=1e-4)
     parts = spectral_decompose(image, [0.01, 0.1, 0.2], flow=watched(solver, shown.append))
     np.testing.assert_array_equal(
         parts.bands, spectral_decompose(image, [0.01, 0.1, 0.2], flow=solver).bands
