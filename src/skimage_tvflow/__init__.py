@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         total_variation,
         tv_flow,
     )
+    from skimage_tvflow._net import TVFlowNet
     from skimage_tvflow._plots import plot_bands, plot_scale_space, plot_spectrum
     from skimage_tvflow._result import Progress, TVFlowResult
     from skimage_tvflow._spectral import (
@@ -33,6 +34,7 @@ __all__ = [
     "Progress",
     "SpectralBand",
     "SpectralDecomposition",
+    "TVFlowNet",
     "TVFlowResult",
     "certify",
     "extinction_time",
@@ -52,6 +54,7 @@ _HOMES = {
     "Progress": "_result",
     "SpectralBand": "_spectral",
     "SpectralDecomposition": "_spectral",
+    "TVFlowNet": "_net",
     "TVFlowResult": "_result",
     "certify": "_certify",
     "extinction_time": "_functions",

@@ -233,7 +233,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     def _check_parameters(self) -> None:
         for name, kinds in self._parameter_constraints.items():
             # Python takes True for the number 1.
-            may_be_bool = kinds in (["boolean"], "no_validation")
+            may_be_bool = kinds == "no_validation" or {"boolean", "verbose"} & {*map(str, kinds)}
             if isinstance(getattr(self, name), bool) and not may_be_bool:
                 raise InvalidParameterError(
                     f"The {name!r} parameter of {type(self).__name__} must be a number, got "

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from skimage_tvflow._base import BaseTVFlow
 from skimage_tvflow._job import Job
 from skimage_tvflow._progress import Poll
-from skimage_tvflow.core.march import Frames, march
+from skimage_tvflow.core.march import Frames, march, solver
 from skimage_tvflow.core.scheme import Settings, Wanted
 
 
@@ -162,4 +162,4 @@ class ChambolleTVFlow(BaseTVFlow):
             algorithm=self.algorithm,
         )
         times, image = job.times.increasing, job.image[items]
-        return march(image, times, job.spacing, settings, wanted=wanted, out=out, poll=poll)
+        return march(image, times, job.spacing, solver(settings), wanted=wanted, out=out, poll=poll)

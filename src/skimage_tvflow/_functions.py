@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,11 +12,15 @@ from skimage_tvflow._arrays import ingest
 from skimage_tvflow._axes import ImageAxes
 from skimage_tvflow._base import BaseTVFlow
 from skimage_tvflow._chambolle import ChambolleTVFlow
+from skimage_tvflow._net import TVFlowNet
 from skimage_tvflow._progress import patient
 from skimage_tvflow.core import extinction, operators
 from skimage_tvflow.core.problem import Problem
 
-_METHODS: dict[str, type[BaseTVFlow]] = {"chambolle": ChambolleTVFlow}
+_METHODS: dict[str, Callable[..., BaseTVFlow]] = {
+    "chambolle": ChambolleTVFlow,
+    "net": TVFlowNet.from_pretrained,
+}
 
 
 def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> Any:
@@ -27,8 +32,8 @@ def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> 
         Real and finite; all axes but `batch_axis` and `channel_axis` are spatial.
     t : float or sequence of T floats
         Times >= 0, in the unit of value x spacing.
-    method : {"chambolle"}, optional
-        Which estimator computes it.
+    method : {"chambolle", "net"}, optional
+        Which estimator computes it: `ChambolleTVFlow`, or `TVFlowNet.from_pretrained`.
     **params : dict
         Parameters of the estimator: `tol`, `spacing`, `channel_axis`, `batch_axis`, ...
 

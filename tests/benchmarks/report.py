@@ -46,6 +46,11 @@ _SECTIONS = {
         "iterations, the one with the fewest iterations in all that is as accurate. Where the flow "
         "has come to its end the truth is the mean.",
     ),
+    "network": (
+        "The network",
+        '`TVFlowNet.from_pretrained("natural-2d")` at several accuracies, on images that it was '
+        "not trained on.",
+    ),
     "certificate": (
         "What `certify` gives",
         "The bound of fifty implicit Euler steps of 200 iterations at the last time, over the true "

@@ -8,13 +8,16 @@ import typer
 
 from ._arguments import (
     AsJson,
+    Axes,
     Band,
     BandTimes,
     BatchAxis,
     ChannelAxis,
+    Checkpoints,
     CoupledChannels,
     DemoOutput,
     Device,
+    Epochs,
     Force,
     High,
     Images,
@@ -24,15 +27,20 @@ from ._arguments import (
     Order,
     Output,
     Prefix,
+    Seed,
     Sigma,
     Single,
     Spacing,
+    Start,
     Steps,
     Stop,
+    Synthetic,
     Times,
     Tolerance,
+    TrainingImages,
     UnitRange,
     Version,
+    Weights,
 )
 
 app = typer.Typer(
@@ -203,6 +211,32 @@ def denoise(
         unit_range=unit_range,
     )
     run(images, output, options, sigma, force=force, as_json=json)
+
+
+@app.command()
+def train(
+    output: Weights,
+    images: TrainingImages = None,
+    synthetic: Synthetic = 0,
+    axes: Axes = 2,
+    start: Start = None,
+    epochs: Epochs = None,
+    seed: Seed = 0,
+    checkpoints: Checkpoints = None,
+    force: Force = False,
+    json: AsJson = False,
+) -> None:
+    """Train a network for the flow, without targets.
+
+    Writes the weights, which TVFlowNet.from_pretrained reads.
+
+    IMAGE is a file or a folder that has images directly inside, of any sizes; channels are
+    separate images, stacks are volumes.
+    """
+    from ._train import TrainOptions, run
+
+    options = TrainOptions(synthetic, axes, start, epochs, seed, checkpoints)
+    run(images or [], output, options, force=force, as_json=json)
 
 
 @app.command()

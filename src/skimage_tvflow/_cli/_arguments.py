@@ -189,3 +189,52 @@ DemoOutput = Annotated[
         readable=False,
     ),
 ]
+TrainingImages = Annotated[
+    list[Path] | None, typer.Argument(metavar="[IMAGE]...", hidden=True, readable=False)
+]
+Weights = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--output", metavar="PATH", help="The file of weights to write, a .safetensors."
+    ),
+]
+Synthetic = Annotated[
+    int,
+    typer.Option(
+        parser=_whole_number,
+        metavar="N",
+        help="Learn from so many images of dead leaves that are made on the spot, instead of any "
+        "that are read.",
+    ),
+]
+Axes = Annotated[
+    int,
+    typer.Option(
+        parser=_whole_number, metavar="D", help="Spatial axes of synthetic images, 2 or 3."
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        "--from", metavar="NAME", help="Weights to start from: natural-2d, natural-3d or a file."
+    ),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        parser=_whole_number,
+        metavar="N",
+        help="Epochs of 100 updates. Without it: as many as the images are worth.",
+    ),
+]
+Seed = Annotated[
+    int, typer.Option(parser=_whole_number, metavar="N", help="Seed of weights and patches.")
+]
+Checkpoints = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FOLDER",
+        help="Where to keep a checkpoint, from which the same command goes on after a stop.",
+    ),
+]

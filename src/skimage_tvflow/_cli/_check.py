@@ -46,7 +46,7 @@ def check(job: Job, options: FlowOptions, *, quiet: bool = False) -> Task:
         The image with the keywords for it.
     """
     picture = read_picture(job.source)
-    _refuse_values(picture)
+    refuse_values(picture)
     channel_axis = picture.channel_axis(options.channel_axis, options.shared.get("batch_axis"))
     shared = dict(options.shared)
     if channel_axis is not None:
@@ -71,7 +71,7 @@ def refuse_constant(task: Task, options: FlowOptions) -> None:
         )
 
 
-def _refuse_values(picture: Picture) -> None:
+def refuse_values(picture: Picture) -> None:
     """Raise if the flow is not defined for the values of a file."""
     array, path = picture.array, picture.path
     if array.dtype.kind == "c":

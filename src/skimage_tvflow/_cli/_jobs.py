@@ -82,7 +82,7 @@ def plan_jobs(
         At least one; no output is named twice, none is an input, none exists unless `force`.
     """
     output = Path(destination)
-    sources = [file for image in images for file in _files_of(image, output)]
+    sources = [file for image in images for file in files_of(image, output)]
     into_folder = (
         len(sources) > 1
         or any(image.is_dir() for image in images)
@@ -102,8 +102,21 @@ def plan_jobs(
     return jobs
 
 
-def _files_of(image: Path, output: Path) -> list[Path]:
-    """Return the file itself, or the images directly inside a folder."""
+def files_of(image: Path, output: Path | None = None) -> list[Path]:
+    """Return the file itself, or the images directly inside a folder, without earlier outputs.
+
+    Parameters
+    ----------
+    image : Path
+        A file or a folder.
+    output : Path, optional
+        Where outputs go.
+
+    Returns
+    -------
+    list of Path
+        At least one.
+    """
     if not image.exists():
         raise CliError(
             f"there is no file or folder {image}; an existing image is needed. "
@@ -123,7 +136,7 @@ def _files_of(image: Path, output: Path) -> list[Path]:
             "read it is needed. Type the names of the files, or another folder."
         ) from error
     # Results of an earlier run into the same folder are not its images.
-    own = output.exists() and output.samefile(image)
+    own = output is not None and output.exists() and output.samefile(image)
     files = [
         entry
         for entry in entries

@@ -18,13 +18,17 @@ EVERY = 10.0  # seconds between two lines where there is no bar
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[float], None]]:
+def progress(
+    label: str, goal: str = " of the way to the last t"
+) -> Iterator[Callable[[float], None]]:
     """Show on standard error how far the block is: a bar on a terminal, now and then a line if not.
 
     Parameters
     ----------
     label : str
         What is being worked on.
+    goal : str, optional
+        What the share that is done is of.
 
     Yields
     ------
@@ -38,19 +42,19 @@ def progress(label: str) -> Iterator[Callable[[float], None]]:
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(escape(label), total=1.0)
-        with nullcontext() if console.is_terminal else _lines(label, bar.tasks[0]):
+        with nullcontext() if console.is_terminal else _lines(label, goal, bar.tasks[0]):
             yield lambda fraction: bar.update(task, completed=fraction)
 
 
 @contextmanager
-def _lines(label: str, task: Task) -> Iterator[None]:
+def _lines(label: str, goal: str, task: Task) -> Iterator[None]:
     """Write a line every few seconds, from a thread: not all work reports how far it is."""
     finished = Event()
 
     def speak() -> None:
         while not finished.wait(EVERY):
             share, seconds = task.percentage, task.elapsed
-            say(f"{label}: {share:.0f} % of the way to the last t, after {seconds:.0f} s")
+            say(f"{label}: {share:.0f} %{goal}, after {seconds:.0f} s")
 
     speaker = Thread(target=speak, daemon=True)
     speaker.start()

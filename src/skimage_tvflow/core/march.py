@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -12,8 +13,21 @@ from torch import Tensor
 from skimage_tvflow.core.adaptive import Adaptive
 from skimage_tvflow.core.clock import Poll, steady
 from skimage_tvflow.core.fixed import Controlled, Plain
-from skimage_tvflow.core.problem import Problem
-from skimage_tvflow.core.scheme import Scheme, Settings, Wanted
+from skimage_tvflow.core.problem import Problem, Units
+from skimage_tvflow.core.scheme import Outcome, Settings, Wanted
+
+
+class Way(Protocol):
+    """From a problem through increasing times: what every estimator brings of its own."""
+
+    units: Units
+    flat: np.ndarray
+
+    def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:
+        """All items at the increasing ``times``, all > 0, as they come."""
+
+
+Begin = Callable[[Problem, Wanted, Poll | None], Way]
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,7 @@ def march(
     image: Tensor,
     times: Sequence[float],
     spacing: Sequence[float],
-    settings: Settings,
+    begin: Begin,
     *,
     wanted: Wanted,
     out: Tensor | None = None,
@@ -58,7 +72,7 @@ def march(
     image : Tensor of shape (N, C, *spatial)
     times : increasing, all >= 0
     spacing : one per spatial axis
-    settings : Settings
+    begin : gives a way through the times for a problem: :func:`solver`, :func:`.learned.network`
     wanted : what else to give
     out : Tensor of shape (N, T, C, *spatial), every image contiguous: where the frames are put if
         that saves a copy
@@ -73,7 +87,7 @@ def march(
         yield Frames([0.0], image.clone()[:, None], zeros, n_iter, converged, dual, zeros)
     if not moving:
         return
-    scheme = _scheme(Problem.of(image, spacing), settings, wanted, steady(poll))
+    scheme = begin(Problem.of(image, spacing), wanted, steady(poll))
     scale, flat = scheme.units.scale.cpu().numpy(), scheme.flat
     if out is not None:
         out = out[:, len(times) - len(moving) :]
@@ -92,11 +106,7 @@ def march(
         yield Frames(outcome.times, u, error, n_iter, converged, outcome.dual, bound)
 
 
-def _scheme(
-    problem: Problem,
-    settings: Settings,
-    wanted: Wanted,
-    poll: Poll | None,
-) -> Scheme:
+def solver(settings: Settings) -> Begin:
+    """Implicit Euler steps, solved."""
     kind = Adaptive if settings.n_steps is None else Plain if settings.tol is None else Controlled
-    return kind(problem, settings, wanted, poll)
+    return lambda problem, wanted, poll: kind(problem, settings, wanted, poll)

@@ -1,0 +1,227 @@
+"""From images and parameters to trained weights: the recipe, progress, checkpoints."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from skimage_tvflow import _weights
+from skimage_tvflow._progress import Callback, StoppedByCallback
+from skimage_tvflow._result import Progress as Done
+from skimage_tvflow.core.network import UnrolledNet
+from skimage_tvflow.core.train import Patches, Recipe, Trainer
+
+__all__ = ["CHECKPOINT", "Plan", "train"]
+
+CHECKPOINT = "checkpoint.safetensors"
+
+_UPDATES_PER_EPOCH = 100
+_PATIENCE = 10
+_LR = 3e-3
+# Of what a network can learn, an update takes in so many pixels; more updates than the most gain
+# little.
+_PIXELS_PER_UPDATE = 1000
+_FEWEST_UPDATES, _MOST_UPDATES = 8, 8000
+_PATCH_SIZE = {2: 48, 3: 20}
+_BATCH_SIZE = {2: 4, 3: 2}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """
+    What an estimator asks of a training; "auto" is answered by the recipe.
+
+    Attributes
+    ----------
+    max_epochs, lr, patch_size, batch_size : number or "auto"
+        As in the estimator.
+    validation_fraction : float
+        Share of the images held out.
+    early_stopping : bool
+        Whether to stop when the validation loss does not fall any more.
+    checkpoint_dir : Path or None
+        Where to keep a checkpoint.
+    seed : int
+        Of everything random.
+    verbose : bool
+        Whether to show a progress bar.
+    """
+
+    max_epochs: int | str
+    lr: float | str
+    patch_size: int | str
+    batch_size: int | str
+    validation_fraction: float
+    early_stopping: bool
+    checkpoint_dir: Path | None
+    seed: int
+    verbose: bool
+
+    def recipe(self, n_pixels: int, n_spatial: int) -> Recipe:
+        """
+        Answer what is "auto".
+
+        Parameters
+        ----------
+        n_pixels : int
+            How many there are to learn from.
+        n_spatial : int
+            Axes of the images.
+
+        Returns
+        -------
+        Recipe
+            Of the training.
+        """
+        n_updates = int(np.clip(n_pixels / _PIXELS_PER_UPDATE, _FEWEST_UPDATES, _MOST_UPDATES))
+        per_epoch = min(n_updates, _UPDATES_PER_EPOCH)
+        epochs = math.ceil(n_updates / per_epoch) if self.max_epochs == "auto" else self.max_epochs
+        return Recipe(
+            updates_per_epoch=per_epoch,
+            max_epochs=int(epochs),
+            patch_size=_PATCH_SIZE[n_spatial]
+            if self.patch_size == "auto"
+            else int(self.patch_size),
+            batch_size=_BATCH_SIZE[n_spatial]
+            if self.batch_size == "auto"
+            else int(self.batch_size),
+            lr=_LR if self.lr == "auto" else float(self.lr),
+            patience=_PATIENCE if self.early_stopping else None,
+            seed=self.seed,
+        )
+
+
+def train(
+    net: UnrolledNet, images: Sequence[np.ndarray], plan: Plan, callback: Callback | None
+) -> tuple[list[float], list[float]]:
+    """
+    Train a network in place.
+
+    Parameters
+    ----------
+    net : UnrolledNet
+        The network.
+    images : sequence of arrays
+        Two-dimensional or three-dimensional, float32.
+    plan : Plan
+        What is asked for.
+    callback : callable or None
+        Is told the fraction done; returning True ends the training.
+
+    Returns
+    -------
+    tuple of two lists of float
+        Loss and validation loss of every epoch.
+    """
+    recipe = plan.recipe(sum(image.size for image in images), net.design.n_spatial)
+    shown, held_out = _split(images, plan)
+    trainer = Trainer(
+        net, Patches(shown, recipe.patch_size), Patches(held_out, recipe.patch_size), recipe
+    )
+    checkpoint = None
+    if plan.checkpoint_dir is not None:
+        checkpoint = _Checkpoint(plan.checkpoint_dir, trainer, images)
+        checkpoint.take_up()
+    try:
+        with _Bar(plan.verbose, recipe.max_epochs) as bar:
+            while not trainer.finished:
+                trainer.epoch(_poll(trainer, recipe, bar, callback))
+                if checkpoint is not None:
+                    checkpoint.write()
+    except StoppedByCallback:
+        pass
+    trainer.finish()
+    return trainer.losses, trainer.validation_losses
+
+
+def _split(
+    images: Sequence[np.ndarray], plan: Plan
+) -> tuple[Sequence[np.ndarray], Sequence[np.ndarray]]:
+    """Images to learn from, and those held out; a single one serves for both."""
+    count = max(1, round(plan.validation_fraction * len(images)))
+    if len(images) <= count:
+        return images, images
+    order = np.random.default_rng([plan.seed, 2]).permutation(len(images))
+    return [images[k] for k in order[count:]], [images[k] for k in order[:count]]
+
+
+def _poll(
+    trainer: Trainer, recipe: Recipe, bar: _Bar, callback: Callback | None
+) -> Callable[[float], None]:
+    def poll(part: float) -> None:
+        epochs = len(trainer.losses) + part
+        bar.show(epochs, trainer.validation_losses)
+        if callback is not None and callback(Done(epochs / recipe.max_epochs, 0.0)):
+            raise StoppedByCallback
+
+    return poll
+
+
+class _Bar:
+    """A progress bar, or nothing."""
+
+    def __init__(self, shown: bool, n_epochs: int) -> None:
+        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns) if shown else None
+        self._task = self._progress.add_task("training", total=n_epochs) if self._progress else None
+
+    def __enter__(self) -> _Bar:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def show(self, epochs: float, losses: Sequence[float]) -> None:
+        if self._progress is None or self._task is None:
+            return
+        text = f"training, loss {losses[-1]:.5f}" if losses else "training"
+        self._progress.update(self._task, completed=epochs, description=text)
+
+
+class _Checkpoint:
+    """A file from which an interrupted training goes on as if nothing had happened."""
+
+    def __init__(self, folder: Path, trainer: Trainer, images: Sequence[np.ndarray]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._path = folder / CHECKPOINT
+        self._trainer = trainer
+        pixels = sum(float(np.sum(image, dtype=np.float64)) for image in images)
+        self._images = (
+            f"{len(images)} images, {sum(image.size for image in images)} pixels, {pixels!r}"
+        )
+
+    def take_up(self) -> None:
+        """Go on from the file, if there is one."""
+        if not self._path.is_file():
+            return
+        tensors, facts = _weights.read_tensors(self._path)
+        found = json.loads(facts.get("training", "{}"))
+        wanted = {"recipe": asdict(self._trainer.recipe), "images": self._images}
+        for what, value in wanted.items():
+            if found.get(what) != value:
+                raise ValueError(
+                    f"{os.fspath(self._path)} is of another training: its {what} are "
+                    f"{found.get(what)!r}, and here they are {value!r}. Pass the same images and "
+                    "parameters, another checkpoint_dir, or remove the file."
+                )
+        self._trainer.restore(tensors, found["state"])
+
+    def write(self) -> None:
+        """Replace the file, at once."""
+        tensors, state = self._trainer.state()
+        facts = {
+            "recipe": asdict(self._trainer.recipe),
+            "images": self._images,
+            "state": state,
+        }
+        _weights.write_tensors(self._path, tensors, {"training": json.dumps(facts)})

@@ -1,0 +1,210 @@
+"""The flow by a network of :mod:`.network`: a march whose steps are learned updates, not solves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skimage_tvflow.core.certificate import Ledger
+from skimage_tvflow.core.clock import Poll
+from skimage_tvflow.core.dual import Momentum, accelerated
+from skimage_tvflow.core.extinction import flux
+from skimage_tvflow.core.march import Begin
+from skimage_tvflow.core.network import UnrolledNet
+from skimage_tvflow.core.operators import distance, magnitude, norm_bound
+from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.scheme import Outcome, Wanted, column
+
+# Steps are equal up to this time, in standard deviations of the image, and longer in proportion to
+# the time after it: what is left then is larger, and slower.
+WINDOW = 0.8
+
+# What the bound says of the error, on photographs.
+_BOUND_OVER_ERROR = 8.0
+
+
+@dataclass(frozen=True)
+class LearnedSettings:
+    """What the caller may choose.
+
+    Attributes
+    ----------
+    n_steps : int
+        Steps within a window.
+    refine : int
+        Iterations of the dual solve after the network's own layers, in every step.
+    """
+
+    n_steps: int
+    refine: int
+
+
+class Learned:
+    """Images at increasing times by the steps of a network, linear in time between them.
+
+    Steps are as long as the deviation of an item says, so every item has a clock of its own.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        net: UnrolledNet,
+        settings: LearnedSettings,
+        wanted: Wanted,
+        poll: Poll | None,
+    ) -> None:
+        self.units = problem.units
+        deviation = problem.deviation.cpu().numpy()
+        self.flat = deviation == 0
+        self._net, self._settings, self._wanted, self._poll = net, settings, wanted, poll
+        self._spacing = problem.spacing
+        # The network's numbers are float32; what that costs is charged for.
+        self._dtype = problem.u.dtype
+        self._u = problem.u.float()
+        self._unit = np.where(self.flat, 0.0, problem.unit.cpu().numpy())
+        self._window = WINDOW * np.where(self.flat, 1.0, deviation)
+        rounding = problem.rounding.cpu().numpy()
+        rounding = rounding + distance(problem.u, self._u.to(self._dtype)).cpu().numpy()
+        self._ledgers = [Ledger(rounding[i : i + 1], self._spacing) for i in range(len(rounding))]
+
+    def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:
+        """March through the increasing ``times``, all > 0."""
+        paths = [_Path(self, i, times) for i in range(len(self._u))]
+        step = self._window / self._settings.n_steps
+        with torch.no_grad():
+            state = self._net.start(self._over(step))
+        given, n_layers = 0, 0
+        while given < len(times):
+            n_layers += len(self._net.shared) + (len(self._net.first) if not state.n_steps else 0)
+            with torch.no_grad():
+                state = self._net.step(state, self._polish if self._settings.refine else None)
+            after = state.g * column(step, state.g)
+            for i, path in enumerate(paths):
+                path.go_on(after[i], state.z[i], step[i])
+            reached = min(path.reached for path in paths)
+            if self._poll is not None:
+                self._poll(min(times[min(reached, len(times) - 1)], times[-1]) * 0.999)
+            if reached > given:
+                chosen = slice(given, reached)
+                yield self._outcome(times[chosen], paths, chosen, n_layers)
+                given, n_layers = reached, 0
+            now = np.array([path.now for path in paths])
+            longer = np.maximum(now, self._window) / self._settings.n_steps
+            state = state.with_steps_longer(torch.from_numpy(longer / step).to(after))
+            step = longer
+
+    def _over(self, step: np.ndarray) -> Tensor:
+        return self._u / column(step, self._u)
+
+    def _polish(self, g: Tensor, z: Tensor) -> Tensor:
+        """Iterations of the dual solve, from the network's answer."""
+        momentum = Momentum.planned(self._settings.refine, norm_bound(self._spacing, g.shape[2:]))
+        phi = previous = z[:, None]
+        for _ in range(self._settings.refine):
+            phi, previous = accelerated(g, phi, previous, momentum, self._spacing), phi
+        return phi[:, 0]
+
+    def _outcome(
+        self, times: Sequence[float], paths: Sequence[_Path], chosen: slice, n_layers: int
+    ) -> Outcome:
+        found = [path.take(chosen) for path in paths]
+        u = torch.stack([torch.stack(f.u) for f in found]).to(self._dtype)
+        u = self.units.restore(u)
+        error, bound, dual = np.full(u.shape[:2], np.nan), None, None
+        if self._wanted.bound:
+            bound = np.array([f.bound for f in found])
+            error = bound / _BOUND_OVER_ERROR
+        if self._wanted.dual:
+            dual = torch.stack([torch.stack(f.dual) for f in found])[:, :, None].to(self._dtype)
+        n = len(paths)
+        return Outcome(times, u, error, np.full(n, n_layers), np.ones(n, np.bool_), dual, bound)
+
+
+@dataclass
+class _Found:
+    u: list[Tensor]
+    dual: list[Tensor]
+    bound: list[float]
+
+
+class _Path:
+    """One item on its way through the times asked for."""
+
+    def __init__(self, scheme: Learned, item: int, times: Sequence[float]) -> None:
+        self._wanted, self._spacing = scheme._wanted, scheme._spacing
+        self._times = np.asarray(times) * scheme._unit[item]
+        self._ledger = scheme._ledgers[item]
+        self._u = scheme._u[item]
+        self._dual = self._u.new_zeros((len(self._spacing), *self._u.shape[1:]))
+        self._since = 0.0
+        self._found = _Found([], [], [])
+        self.now, self.reached = 0.0, 0
+
+    def go_on(self, after: Tensor, z: Tensor, length: float) -> None:
+        """Take a step of ``length`` to ``after``, with all times that it passes."""
+        if self.reached == len(self._times):
+            return
+        if self._vanish():
+            return
+        end, begin, before = self.now + length, self.now, self._u
+        while self.reached < len(self._times) and self._times[self.reached] <= end * (1 + 1e-9):
+            time = self._times[self.reached]
+            share = min((time - begin) / length, 1.0)
+            self._move(before.lerp(after, share), z, time - self.now)
+            self._note(time)
+        self._move(after, z, end - self.now)
+        self.now = end
+
+    def _vanish(self) -> bool:
+        """Go to the mean at once where a single step does, by the next time asked for."""
+        wait = self._times[self.reached] - self.now
+        mean = self._u.mean()
+        psi = flux((self._u - mean)[None], self._spacing)[0]
+        length = float(magnitude(psi).max()) * (1 + 1e-6)
+        if length >= wait:
+            return False
+        if length > 0:
+            self._move(mean.expand_as(self._u), -psi[0] / length, length)
+        for time in self._times[self.reached :]:
+            self._move(self._u, torch.zeros_like(self._dual), time - self.now)
+            self._note(time)
+        return True
+
+    def _move(self, u: Tensor, z: Tensor, length: float) -> None:
+        if length <= 0:
+            return
+        if self._wanted.bound:
+            self._ledger.charge(self._u[None], u[None], z[None, None], np.array([length]))
+        if self._wanted.dual:
+            self._dual += z * length
+        self._u, self.now = u, self.now + length
+
+    def _note(self, time: float) -> None:
+        self.now = time
+        self._found.u.append(self._u)
+        self._found.bound.append(float(self._ledger.bound[0]))
+        if self._wanted.dual:
+            self._found.dual.append(self._dual / max(time - self._since, 1e-300))
+            self._dual = torch.zeros_like(self._dual)
+        self._since = time
+        self.reached += 1
+
+    def take(self, chosen: slice) -> _Found:
+        """What was found at the ``chosen`` times, which is then forgotten."""
+        count = chosen.stop - chosen.start
+        found, rest = self._found, _Found([], [], [])
+        for name in ("u", "dual", "bound"):
+            values = getattr(found, name)
+            setattr(rest, name, values[count:])
+            setattr(found, name, values[:count])
+        self._found = rest
+        return found
+
+
+def network(net: UnrolledNet, settings: LearnedSettings) -> Begin:
+    """Steps of a network."""
+    return lambda problem, wanted, poll: Learned(problem, net, settings, wanted, poll)

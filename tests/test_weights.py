@@ -1,0 +1,199 @@
+"""Files of weights: what goes in comes out, and nothing else is taken for one."""
+
+import io
+import json
+import pickle
+import struct
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import save as save_bytes
+
+from skimage_tvflow import TVFlowNet, _weights
+from skimage_tvflow.core.network import Design, UnrolledNet
+
+SMALL = Design(2, features=2, width=3, first=(1,), shared=(1, 2))
+RECIPE = {"epochs": 3, "images": "made up"}
+
+
+@pytest.fixture
+def net():
+    torch.manual_seed(0)
+    return UnrolledNet(SMALL)
+
+
+@pytest.fixture
+def path(net, tmp_path):
+    _weights.save(tmp_path / "small.safetensors", net, RECIPE)
+    return tmp_path / "small.safetensors"
+
+
+def facts(**changes):
+    usual = {
+        "format": _weights.FORMAT,
+        "design": json.dumps(
+            {"n_spatial": 2, "features": 2, "width": 3, "first": [1], "shared": [1, 2]}
+        ),
+        "recipe": "{}",
+    }
+    return {**usual, **changes}
+
+
+def design(**changes):
+    return {"design": json.dumps({**json.loads(facts()["design"]), **changes})}
+
+
+def test_round_trip(net, path):
+    found = _weights.load(path)
+    assert found.recipe == RECIPE
+    assert found.net.design == SMALL
+    assert found.net.state_dict().keys() == net.state_dict().keys()
+    for name, value in net.state_dict().items():
+        assert torch.equal(found.net.state_dict()[name], value)
+
+
+def test_an_existing_file_is_replaced(net, path):
+    _weights.save(path, net, {"epochs": 4})
+    assert _weights.load(path).recipe == {"epochs": 4}
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_fails_leaves_the_old_file_and_no_other(net, path, monkeypatch):
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("skimage_tvflow._weights.os.replace", full)
+    with pytest.raises(OSError, match="No space left"):
+        _weights.save(path, net, {"epochs": 4})
+    assert _weights.load(path).recipe == RECIPE
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_shipped_models():
+    assert _weights.shipped() == ["natural-2d", "natural-3d"]
+    for name, n_spatial in (("natural-2d", 2), ("natural-3d", 3)):
+        found = _weights.load(name)
+        assert found.net.design.n_spatial == n_spatial
+        file = Path(_weights.__file__).parent / "weights" / f"{name}.safetensors"
+        assert file.stat().st_size < 10**6
+        assert file.with_suffix(".md").is_file()
+
+
+def test_unknown_name():
+    with pytest.raises(
+        ValueError, match=r"no weights named 'cats'; shipped are .*Pass one of them"
+    ):
+        _weights.load("cats")
+
+
+@pytest.mark.parametrize("suffix", ["", ".pt", ".SAFETENSORS"])
+def test_other_endings(net, tmp_path, suffix):
+    with pytest.raises(ValueError, match=r"does not end in \.safetensors.*Pass path="):
+        _weights.save(tmp_path / f"mine{suffix}", net, {})
+
+
+def test_weights_that_are_no_numbers(net, tmp_path):
+    with torch.no_grad():
+        net.momentum.fill_(float("nan"))
+    with pytest.raises(ValueError, match=r"momentum has NaN .*Train again"):
+        _weights.save(tmp_path / "mine.safetensors", net, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_and_folders(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"cannot be read .*is needed. Pass the name"):
+        _weights.load(tmp_path / "missing.safetensors")
+    with pytest.raises(IsADirectoryError, match=r"cannot be read .*is needed. Pass the name"):
+        _weights.load(tmp_path)
+
+
+class Bomb:
+    """Makes a file when a pickle of it is opened."""
+
+    def __init__(self, target):
+        self.target = target
+
+    def __reduce__(self):
+        return (Path.touch, (self.target,))
+
+
+def foreign(tmp_path):
+    saved = io.BytesIO()
+    torch.save({"momentum": torch.ones(())}, saved)
+    huge = struct.pack("<Q", 2**62) + b"{}"
+    return {
+        "nothing": b"",
+        "three bytes": b"abc",
+        "text": b"these are no weights at all, but some words",
+        "pickle": pickle.dumps(Bomb(tmp_path / "exploded")),
+        "torch.save": saved.getvalue(),
+        "a header larger than the file": huge,
+        "a header of 2 MiB": struct.pack("<Q", 2**21) + b" " * 2**21,
+        "a header that is a list": struct.pack("<Q", 2) + b"[]",
+        "deep": struct.pack("<Q", 10**5) + b"[" * 10**5,
+        "metadata that are a number": struct.pack("<Q", 18) + b'{"__metadata__":1}',
+    }
+
+
+@pytest.mark.parametrize("kind", foreign(Path()))
+def test_foreign_files(tmp_path, kind):
+    file = tmp_path / "given.safetensors"
+    file.write_bytes(foreign(tmp_path)[kind])
+    with pytest.raises(ValueError, match=r"not a whole file of weights: .*Copy it again, or pass"):
+        TVFlowNet.from_pretrained(file)
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    ("tensors", "metadata", "words"),
+    [
+        ({}, {"format": "other"}, "its format is 'other', not"),
+        ({}, {"design": "no JSON"}, "header cannot be read"),
+        ({}, {"design": "[]"}, "header is no table"),
+        ({}, {"design": "{}"}, "its design has the fields"),
+        ({}, design(n_spatial=4), "its design is absurd"),
+        ({}, design(width=10**9), "its design is absurd"),
+        ({}, design(features="many"), "its design is absurd"),
+        ({}, design(shared=[]), "its design is absurd"),
+        ({}, design(first=[1] * 100), "its design is absurd"),
+        ({}, design(first=1), "its design is absurd"),
+        ({}, design(first=[1000]), "its design is absurd"),
+        ({}, design(width=4), r"is torch.float32 of shape .*not torch.float32"),
+        ({"more": torch.ones(1)}, {}, "missing or too many: more"),
+        ({"momentum": None}, {}, "missing or too many: momentum"),
+        ({"momentum": torch.ones(2)}, {}, r"momentum is torch.float32 of shape \(2,\)"),
+        ({"momentum": torch.ones((), dtype=torch.float64)}, {}, "momentum is torch.float64"),
+        ({"momentum": torch.tensor(float("nan"))}, {}, "momentum has NaN"),
+        ({"momentum": torch.tensor(float("inf"))}, {}, "momentum has NaN or infinite"),
+    ],
+    ids=str,
+)
+def test_files_that_do_not_fit(net, tmp_path, tensors, metadata, words):
+    content = {k: v for k, v in {**net.state_dict(), **tensors}.items() if v is not None}
+    file = tmp_path / "given.safetensors"
+    file.write_bytes(save_bytes(content, facts(**metadata)))
+    with pytest.raises(ValueError, match=words):
+        _weights.load(file)
+
+
+@settings(max_examples=300)
+@given(data=st.data())
+def test_damage_is_an_error_or_harmless(tmp_path_factory, data):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("damaged")
+    file = folder / "small.safetensors"
+    _weights.save(file, UnrolledNet(SMALL), RECIPE)
+    content = bytearray(file.read_bytes())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content) - 1))]
+    for _ in range(data.draw(st.integers(0, 3)) if content else 0):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    file.write_bytes(content)
+    try:
+        found = _weights.load(file)
+    except ValueError:
+        return
+    assert all(value.isfinite().all() for value in found.net.state_dict().values())
