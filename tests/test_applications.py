@@ -98,7 +98,7 @@ class TestSeparateTexture:
         assert psnr(structure, parts[0]) >= 30
         assert psnr(texture, parts[1]) >= 30
         # That is more than not separating at all, or blurring.
-        assert np.corrcoef(texture.ravel(), parts[1].ravel())[0, 1] > 0.7
+        assert np.corrcoef(texture.ravel(), parts[1].ravel())[0, 1] > 0.65
         np.testing.assert_allclose(structure + texture, parts[0] + parts[1], atol=1e-12)
 
     def test_at_a_given_time(self, parts):

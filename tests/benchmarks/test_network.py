@@ -64,18 +64,34 @@ def _untrained():
     return flow
 
 
-def _descent(n_steps):
-    """Dual descent in as many steps, and with as many iterations as the network has layers."""
-    layers = 2 + 4 / n_steps
-    return ChambolleTVFlow(
-        n_steps=n_steps, order=1, tol=None, max_num_iter=round(layers), batch_axis=0
-    )
+class _Descent:
+    """Dual descent without learning: as many iterations as a network has layers, two in a step."""
+
+    def __init__(self, net):
+        self._net = net
+
+    def transform(self, shown, times):
+        """As of an estimator; linear in time between the steps."""
+        last = np.max(times)
+        n_steps = int(np.mean(self._net.solve(shown, last, certify=False).n_iter)) // 2
+        flow = ChambolleTVFlow(n_steps=n_steps, order=1, tol=None, max_num_iter=2, batch_axis=0)
+        grid = np.linspace(0, last, n_steps + 1)
+        u = flow.transform(shown, grid)
+        position = np.interp(times, grid, np.arange(n_steps + 1))
+        low = np.minimum(position.astype(int), n_steps - 1)
+        share = np.expand_dims(position - low, tuple(range(np.ndim(times), np.ndim(times) + 3)))
+        return (1 - share) * u[low] + share * u[low + 1]
 
 
 def _psnr(u, truth):
     """The mean over images of the PSNR of all their frames; the images are the second axis."""
     axes = tuple(axis for axis in range(u.ndim) if axis != u.ndim - 3)
     return float(np.mean(-10 * np.log10(np.mean(np.square(u - truth), axis=axes))))
+
+
+def _pooled(u, truth):
+    """The PSNR of all images together: of those that have vanished nothing is off."""
+    return float(-10 * np.log10(np.mean(np.square(u - truth))))
 
 
 def _ssim(u, truth):
@@ -89,19 +105,19 @@ def test_accuracy():
         **{f"natural-2d, n_steps={k}": _flow(n_steps=k) for k in _N_STEPS},
         "natural-2d, n_steps=128, refine=8": _flow(n_steps=128, refine=8),
         "untrained, n_steps=16": _untrained(),
-        **{f"dual descent, n_steps={k}": _descent(k) for k in (16, 32, 64, 128)},
+        **{f"dual descent as long as n_steps={k}": _Descent(_flow(n_steps=k)) for k in _N_STEPS},
     }
     for name, flow in contenders.items():
         u = flow.transform(_pictures(), _TIMES)
-        late = [f"{_psnr(flow.transform(_pictures(), t), _late(t)):.1f}" for t in _LATE]
+        late = [f"{_pooled(flow.transform(_pictures(), t), _late(t)):.1f}" for t in _LATE]
         psnr, ssim = _psnr(u, _steps()), _ssim(u, _steps())
         rows.append([name, f"{psnr:.2f}", f"{ssim:.5f}", *late])
     columns = ["", "T = 0.2, dB", "SSIM", "T = 1, dB", "T = 5, dB"]
     notes = (
         f"{len(_pictures())} images of {_SIZE}². T = 0.2: all of fifty frames against fifty "
         "implicit Euler steps solved tight; later times against the flow in steps of .001, "
-        "extrapolated. The untrained network has the same architecture; dual descent takes as many "
-        "steps and iterations as the network has steps and layers."
+        "extrapolated, all images together. The untrained network has the same architecture; dual "
+        "descent takes as many iterations as the network has layers, two in a step."
     )
     Fragment("network", "1", "Accuracy on photographs", columns, rows, notes).save()
 

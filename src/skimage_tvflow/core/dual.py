@@ -20,6 +20,45 @@ from torch import Tensor
 
 from skimage_tvflow.core.operators import divergence, gradient, magnitude, norm_bound
 
+# By the number of iterations: beta, gamma and step times the bound of each. Found by ascent
+# of the PSNR of steps of photographs, with all eigenvalues of the linear iteration below one.
+_LEARNED: dict[int, tuple[tuple[float, float, float], ...]] = {
+    1: ((0.5151, 0.013, 1.9936),),
+    2: (
+        (0.7564, 0.2806, 2.016),
+        (0.7323, 0.3058, 2.2376),
+    ),
+    3: (
+        (0.8051, 0.2537, 2.3888),
+        (0.8419, 0.3032, 1.6248),
+        (0.795, 0.3906, 2.8352),
+    ),
+    4: (
+        (0.8905, 0.2904, 2.4616),
+        (0.8597, 0.3574, 1.6744),
+        (0.7922, 0.3717, 2.5088),
+        (0.8324, 0.3128, 2.6504),
+    ),
+    6: (
+        (0.9732, 0.3196, 2.6232),
+        (0.9321, 0.3537, 1.8544),
+        (0.8319, 0.4035, 1.7712),
+        (0.7885, 0.4052, 2.5424),
+        (0.8346, 0.4006, 2.7552),
+        (0.9285, 0.2497, 2.4568),
+    ),
+    8: (
+        (0.9997, 0.1079, 2.9088),
+        (0.9857, 0.2087, 2.512),
+        (0.8749, 0.2102, 2.3224),
+        (0.8077, 0.2578, 2.3296),
+        (0.7936, 0.2231, 2.5864),
+        (0.8392, 0.1412, 2.9536),
+        (0.8587, 0.1733, 3.0352),
+        (0.9682, 0.1911, 3.2728),
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Momentum:
@@ -30,14 +69,16 @@ class Momentum:
     step: float
 
     @classmethod
-    def planned(cls, n_iter: int, bound: float) -> Momentum:
-        """The tuned coefficients for ``n_iter`` iterations in every time step.
+    def planned(cls, n_iter: int, bound: float) -> tuple[Momentum, ...]:
+        """The coefficients of ``n_iter`` iterations in every time step, repeated where fewer.
 
-        ``bound`` is that of :func:`~.operators.norm_bound`. They were chosen by the error of 50
-        steps on photographs, noise and a disc, at T = .2 to 20, and by tight solves of signals. The
-        step is a share of the largest one that is stable with these momenta; at the limit an odd
-        number of iterations oscillates.
+        ``bound`` is that of :func:`~.operators.norm_bound`. Those of a few iterations are learned,
+        one by one. The others were chosen by the error of 50 steps on photographs, noise and a
+        disc, at T = .2 to 20, and by tight solves of signals. The step is a share of the largest
+        one that is stable with these momenta; at the limit an odd number of iterations oscillates.
         """
+        if n_iter in _LEARNED:
+            return tuple(cls(beta, gamma, step / bound) for beta, gamma, step in _LEARNED[n_iter])
         if n_iter == 1:
             beta, lead, share = 0.56, 0.06, 0.69
         elif n_iter < 8:
@@ -47,7 +88,7 @@ class Momentum:
         else:
             beta, lead, share = max(0.8, 1 - 2.2 / n_iter), 0.25, 0.9
         gamma = lead * beta
-        return cls(beta, gamma, share * 2 * (1 + beta) / ((1 + 2 * gamma) * bound))
+        return (cls(beta, gamma, share * 2 * (1 + beta) / ((1 + 2 * gamma) * bound)),)
 
 
 def accelerated(

@@ -102,9 +102,10 @@ class Learned:
 
     def _polish(self, g: Tensor, z: Tensor) -> Tensor:
         """Iterations of the dual solve, from the network's answer."""
-        momentum = Momentum.planned(self._settings.refine, norm_bound(self._spacing, g.shape[2:]))
+        momenta = Momentum.planned(self._settings.refine, norm_bound(self._spacing, g.shape[2:]))
         phi = previous = z[:, None]
-        for _ in range(self._settings.refine):
+        for j in range(self._settings.refine):
+            momentum = momenta[j % len(momenta)]
             phi, previous = accelerated(g, phi, previous, momentum, self._spacing), phi
         return phi[:, 0]
 

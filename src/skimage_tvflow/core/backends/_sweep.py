@@ -221,16 +221,16 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
     @compiled(fastmath=set(FASTMATH))
     def march(
         f, phi, newest, grid, n_steps, lengths, n_iter, stages, frames, apart, scale, offset,
-        momentum, h, depth, ring, done, cancel,
+        momenta, h, depth, ring, done, cancel,
     ):  # fmt: skip
         """Take ``n_steps[m]`` steps of ``lengths[m]`` for each m, ``n_iter`` iterations each.
 
         Of all these iterations, or stages, take those of the range ``stages``; the last one also
         ends the last step. ``frames``, or nothing, gets ``scale u + offset`` after each m, in
-        images (C, rows, width) that are ``apart`` from each other. Returns which buffer of phi is
+        images (C, rows, width) that are ``apart`` from each other. ``momenta`` are those of the
+        iterations of a step, repeated where there are fewer. Returns which buffer of phi is
         the newest. ``done`` counts stages; ``cancel`` stops.
         """
-        beta, gamma, step = momentum
         n_rows, lag, one = grid[1], grid[4], h[0] / h[0]
         emit = frames.shape[0] > 0
         begin, end = stages
@@ -250,6 +250,8 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
                 # Of the stages the later ones are as many rows behind as they need to be.
                 for j in range(max(0, (r - n_rows + lag) // lag), min(n, r // lag + 1)):
                     row, m, base = r - lag * j, ended[j], j * one_ring
+                    k = (first + j) % len(momenta)
+                    beta, gamma, step = momenta[k, 0], momenta[k, 1], momenta[k, 2]
                     source = (newest + first + j - begin) % 2
                     ends = first + j > 0 and (first + j) % n_iter == 0
                     length, rescale = lengths[m], one
@@ -271,8 +273,8 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
             frame = m if emit else -1
             for row in range(n_rows):
                 _primal_rows(
-                    n_axes, lanes, f, phi, newest, row, grid, gamma, h, ring, 0, True, one, frames,
-                    frame, apart, scale * lengths[m], offset)  # fmt: skip
+                    n_axes, lanes, f, phi, newest, row, grid, momenta[0, 1], h, ring, 0, True, one,
+                    frames, frame, apart, scale * lengths[m], offset)  # fmt: skip
         return newest
 
     return march

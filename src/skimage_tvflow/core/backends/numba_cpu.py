@@ -133,10 +133,9 @@ class _Plan:
         self._lengths = np.ascontiguousarray(lengths.T, dtype)
         self._n_iter = n_iter
         self.n_stages = int(n_steps.sum()) * n_iter
-        momentum = Momentum.planned(n_iter, layout.bound)
+        momenta = Momentum.planned(n_iter, layout.bound)
         h = 1 / np.array(layout.spacing[::-1])
-        coefficients = (momentum.beta, momentum.gamma, momentum.step)
-        self._momentum = tuple(map(dtype.type, coefficients))
+        self._momenta = np.array([(m.beta, m.gamma, m.step) for m in momenta], dtype)
         self._h = h.astype(dtype)
         self._depth = min(_depth(layout), self.n_stages)
         self._compiled = _sweep.make_march(len(layout.axes), layout.channels > 1, dtype.itemsize)
@@ -159,7 +158,7 @@ class _Plan:
         self._compiled(
             *(band.f[item].reshape(-1), band.phi[item].reshape(-1), newest, band.grid()),
             *(self._n_steps, self._lengths[i], self._n_iter, stages, *frames),
-            *(self._momentum, self._h, self._depth, ring, done, cancel),
+            *(self._momenta, self._h, self._depth, ring, done, cancel),
         )
 
 

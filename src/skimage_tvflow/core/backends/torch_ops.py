@@ -39,20 +39,21 @@ class TorchTrajectory:
         """See :meth:`.Trajectory.advance`."""
         lengths = representable(lengths, self._f.dtype)
         f, phi, previous = (self._take(x, items) for x in (self._f, self._phi, self._previous))
-        momentum = Momentum.planned(n_iter, self._bound)
+        momenta = Momentum.planned(n_iter, self._bound)
         done, total = 0, sum(n_steps) * n_iter
         length = self._length[items]
         for m, count in enumerate(n_steps):
             f = f * self._column(length / lengths[m])
             length = lengths[m]
             for _ in range(count):
-                for _ in range(n_iter):
+                for j in range(n_iter):
                     if poll is not None:
                         poll(done / total)
                     done += 1
                     if self._algorithm == "projection":
                         phi, previous = projection(f, phi, self._spacing), phi
                     else:
+                        momentum = momenta[j % len(momenta)]
                         phi, previous = accelerated(f, phi, previous, momentum, self._spacing), phi
                 f = f + divergence(phi, self._spacing)
             if frames is not None:
