@@ -50,7 +50,7 @@ class TVFlowNet(BaseTVFlow):
         Time or times of the flow, in the unit of value x spacing.
     n_steps : int, default=16
         Time steps up to .8 standard deviations of the image (the time 0.2 for a photograph in
-        [0, 1]); later steps are longer in proportion to the time. More steps are more accurate, for
+        [0, 1]); later steps grow with the root of the time. More steps are more accurate, for
         the same weights. Between steps the answer is linear in time.
     refine : int, default=0
         Iterations of the exact dual solve in every step, from the answer of the network.

@@ -19,12 +19,13 @@ from skimage_tvflow.core.operators import distance, magnitude, norm_bound
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.scheme import Outcome, Wanted, column
 
-# Steps are equal up to this time, in standard deviations of the image, and longer in proportion to
-# the time after it: what is left then is larger, and slower.
+# Steps are equal up to this time, in standard deviations of the image, and longer after it, with
+# this power of the time: what is left then is larger, and slower.
 WINDOW = 0.8
+_GROWTH = 0.5
 
 # What the bound says of the error, on photographs.
-_BOUND_OVER_ERROR = 8.0
+_BOUND_OVER_ERROR = 5.0
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class Learned:
                 yield self._outcome(times[chosen], paths, chosen, n_layers)
                 given, n_layers = reached, 0
             now = np.array([path.now for path in paths])
-            longer = np.maximum(now, self._window) / self._settings.n_steps
+            growth = np.maximum(now / self._window, 1) ** _GROWTH
+            longer = self._window * growth / self._settings.n_steps
             state = state.with_steps_longer(torch.from_numpy(longer / step).to(after))
             step = longer
 
