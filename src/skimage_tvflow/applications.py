@@ -32,7 +32,7 @@ _JUST_BEFORE = 0.95
 # Of the spectrum that texture is told from: enough to see two classes.
 _N_BANDS = 32
 # Errors of a percent do not show in a picture.
-_COARSE = 1e-2
+_COARSE = 3e-3
 
 
 def denoise(
@@ -162,7 +162,7 @@ def separate_texture(
     t : float, optional
         Where to cut.
     flow : estimator, optional
-        ``ChambolleTVFlow(tol=1e-2)`` by default; it knows the axes of the image.
+        ``ChambolleTVFlow(tol=3e-3)`` by default; it knows the axes of the image.
 
     Returns
     -------
@@ -288,7 +288,7 @@ def select_scale(
     width : float, optional
         Factor, > 1, by which the time may differ.
     flow : estimator, optional
-        ``ChambolleTVFlow(tol=1e-2)`` by default; it knows the axes of the image.
+        ``ChambolleTVFlow(tol=3e-3)`` by default; it knows the axes of the image.
 
     Returns
     -------

@@ -67,14 +67,15 @@ def _untrained():
 class _Descent:
     """Dual descent without learning: as many iterations as a network has layers, two in a step."""
 
-    def __init__(self, net):
-        self._net = net
+    def __init__(self, net, algorithm="accelerated"):
+        self._net, self._algorithm = net, algorithm
 
     def transform(self, shown, times):
         """As of an estimator; linear in time between the steps."""
         last = np.max(times)
         n_steps = int(np.mean(self._net.solve(shown, last, certify=False).n_iter)) // 2
         flow = ChambolleTVFlow(n_steps=n_steps, order=1, tol=None, max_num_iter=2, batch_axis=0)
+        flow.set_params(algorithm=self._algorithm)
         grid = np.linspace(0, last, n_steps + 1)
         u = flow.transform(shown, grid)
         position = np.interp(times, grid, np.arange(n_steps + 1))
@@ -106,6 +107,10 @@ def test_accuracy():
         "natural-2d, n_steps=128, refine=8": _flow(n_steps=128, refine=8),
         "untrained, n_steps=16": _untrained(),
         **{f"dual descent as long as n_steps={k}": _Descent(_flow(n_steps=k)) for k in _N_STEPS},
+        **{
+            f"Chambolle 2004 as long as n_steps={k}": _Descent(_flow(n_steps=k), "projection")
+            for k in (16, 64)
+        },
     }
     for name, flow in contenders.items():
         u = flow.transform(_pictures(), _TIMES)
