@@ -565,6 +565,13 @@ class TestFunctions:
         with pytest.raises(ValueError, match=r"got \['chambolle'\]\. Pass method="):
             tv_flow(small, 0.1, method=["chambolle"])
 
+    @pytest.mark.parametrize("scale", [0.0, 1e-300, 1e-30, 1e30, 1e300])
+    def test_total_variation_of_any_contrast(self, small, scale, dtype):
+        if scale and abs(np.log10(scale)) > np.log10(np.finfo(dtype).max):
+            pytest.skip("beyond the numbers of this type")
+        found = total_variation((scale * small).astype(dtype))
+        assert found == pytest.approx(scale * total_variation(small), rel=1e-6)
+
     def test_total_variation(self):
         edge = np.repeat([[0.0, 1.0]], 5, 0)
         assert total_variation(edge) == 5

@@ -27,3 +27,9 @@ def library_errors(about: str | None = None) -> Iterator[None]:
     except (ValueError, TypeError) as error:
         where = "" if about is None else f"{about}: "
         raise CliError(where + in_options(str(error))) from error
+    except OverflowError as error:
+        where = "" if about is None else f"{about}: "
+        raise CliError(
+            f"{where}its values are too large to compute with ({error}); numbers of a usual size "
+            "are needed. Divide them where the file was made."
+        ) from error
