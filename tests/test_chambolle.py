@@ -354,6 +354,15 @@ class TestAccuracy:
         errors = rms(ChambolleTVFlow().transform(picture, TIMES) - truths["camera"], axis=(1, 2))
         assert (errors <= 1.5e-3 * picture.std()).all()
 
+    def test_the_estimate_knows_what_float32_loses_of_a_small_contrast(self):
+        faint = 1e-3 * np.random.default_rng(0).standard_normal(60)
+        image = (1000 + faint).astype(np.float32)
+        truth = ChambolleTVFlow(tol=1e-5).transform(image.astype(float), 5e-4)
+        result = ChambolleTVFlow().solve(image, 5e-4)
+        error = rms(result.u[0] - truth)
+        assert error / 3 <= result.error_estimate[0] <= 3 * error
+        assert error <= result.error_bound[0]
+
     def test_projection_agrees(self, truths):
         picture = PICTURES["camera"]
         flow = ChambolleTVFlow(n_steps=20, algorithm="projection", tol=3e-3, max_num_iter=10**4)

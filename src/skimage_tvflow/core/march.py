@@ -89,6 +89,9 @@ def march(
         return
     scheme = begin(Problem.of(image, spacing), wanted, steady(poll))
     scale, flat = scheme.units.scale.cpu().numpy(), scheme.flat
+    # What an image's values lose of a small contrast on a large offset when the mean is put back.
+    offset = scheme.units.mean.abs().amax(1).cpu().numpy().astype(np.float64)
+    lost = np.where(flat, 0.0, offset * torch.finfo(image.dtype).eps / 4)
     if out is not None:
         out = out[:, len(times) - len(moving) :]
     for outcome in scheme.outcomes(moving, out):
@@ -96,7 +99,7 @@ def march(
         u = outcome.u
         if flat.any():
             u[flat] = image[flat][:, None]
-        error = outcome.error * scale[:, None]
+        error = np.maximum(outcome.error.T * scale, lost).T
         bound = outcome.bound
         if bound is not None:
             # What is returned was rounded once more, to the image's precision.
