@@ -27,7 +27,9 @@ _TWICE_ITERATED = 0.6
 # So many times the longest axis, and an iteration has heard of everything: no solve lags unnoticed.
 _CROSSINGS = 4
 # Frames of a small image are marched together, or Python's share of the time would show.
-_CHUNK_BYTES = 2**21
+_CHUNK_BYTES = 2**24
+# Frames of this size are marched one by one, as what is not asked for takes memory.
+_LARGE_FRAME = 2**21
 
 
 class Fixed(Scheme):
@@ -58,7 +60,8 @@ class Plain(Fixed):
     def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:
         """March through the increasing ``times``, several in one call where that is cheaper."""
         self._last = times[-1]
-        size = max(1, _CHUNK_BYTES // self._at[0].nbytes)
+        frame = self._at[0].nbytes
+        size = _CHUNK_BYTES // frame if frame < _LARGE_FRAME else 1
         longest = max(np.diff([0.0, *times])) * self._unit
         while times:
             if self._wanted != Wanted() or self._may_be_extinct(self._now, longest):
