@@ -25,9 +25,11 @@ __all__ = ["FORMAT", "Weights", "load", "read_tensors", "save", "shipped", "writ
 FORMAT = "skimage-tvflow unrolled 1"
 SUFFIX = ".safetensors"
 
+_FACTS = {"format", "design", "recipe"}
 _LARGEST_FILE = 64 * 2**20
 _LARGEST_HEADER = 2**20
 _WIDEST, _MOST_LAYERS, _WIDEST_DILATION = 256, 32, 64
+_LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Weights:
     Attributes
     ----------
     net : UnrolledNet
-        In float32 on the CPU.
+        In float32 on the CPU, in eval mode.
     recipe : dict
         How it was trained.
     """
@@ -88,22 +90,15 @@ def load(name_or_path: str | os.PathLike[str]) -> Weights:
     tensors, facts = read_tensors(path)
     if facts.get("format") != FORMAT:
         raise _refusal(path, f"its format is {facts.get('format')!r}, not {FORMAT!r}")
-    net = UnrolledNet(_design(path, facts.get("design", "")))
-    expected = net.state_dict()
-    if tensors.keys() != expected.keys():
-        odd = sorted(tensors.keys() ^ expected.keys())
-        raise _refusal(path, f"tensors are missing or too many: {', '.join(odd[:5])}")
-    for name, tensor in tensors.items():
-        if tensor.shape != expected[name].shape or tensor.dtype != torch.float32:
-            raise _refusal(
-                path,
-                f"{name} is {tensor.dtype} of shape {tuple(tensor.shape)}, not torch.float32 of "
-                f"shape {tuple(expected[name].shape)}",
-            )
-        if not tensor.isfinite().all():
-            raise _refusal(path, f"{name} has NaN or infinite weights")
-    net.load_state_dict(tensors)
-    recipe = _from_json(path, facts.get("recipe", "{}"))
+    if facts.keys() != _FACTS:
+        raise _refusal(path, f"its metadata are {sorted(facts)}, not {sorted(_FACTS)}")
+    design = _design(path, facts["design"])
+    recipe = _from_json(path, facts["recipe"])
+    _refuse_misfits(path, tensors, design)
+    # the weights drawn here are replaced at once: the caller's random numbers stay as they are
+    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+        net = UnrolledNet(design).float()
+    net.load_state_dict(tensors, strict=True)
     return Weights(net.eval(), recipe)
 
 
@@ -127,9 +122,10 @@ def save(path: str | os.PathLike[str], net: UnrolledNet, recipe: Mapping[str, An
     """
     target = Path(path)
     if target.suffix != SUFFIX:
+        better = target.with_suffix(SUFFIX) if target.name else target / f"weights{SUFFIX}"
         raise ValueError(
             f"path={os.fspath(path)!r} does not end in {SUFFIX}, the format of weights. Pass "
-            f"path={os.fspath(target.with_suffix(SUFFIX))!r}."
+            f"path={os.fspath(better)!r}."
         )
     tensors = {name: value.detach().cpu().float() for name, value in net.state_dict().items()}
     for name, value in tensors.items():
@@ -168,15 +164,18 @@ def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
         If it cannot be read.
     """
     try:
-        size = path.stat().st_size
-        if size > _LARGEST_FILE:
-            raise _refusal(path, f"it has {size} bytes, more than any such file")
-        content = path.read_bytes()
+        # opening a pipe would wait for a writer, and a device has no end
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise _refusal(path, "it is a pipe or a device")
+        with path.open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
     except OSError as error:
         raise type(error)(
             f"{os.fspath(path)} cannot be read ({error.strerror or error}), and a file of weights "
             f"is needed. Pass the name of one that ends in {SUFFIX}, or one of {shipped()}."
         ) from error
+    if len(content) > _LARGEST_FILE:
+        raise _refusal(path, f"it has more than {_LARGEST_FILE} bytes")
     if len(content) < 8:
         raise _refusal(path, f"it has only {len(content)} bytes")
     (length,) = struct.unpack("<Q", content[:8])
@@ -220,8 +219,9 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], facts: Mapping[s
 
 def _path_of(name_or_path: str | os.PathLike[str]) -> Path:
     text = os.fspath(name_or_path)
-    named = isinstance(name_or_path, str) and os.sep not in text and not text.endswith(SUFFIX)
-    if not named:
+    # pathlib knows the separators of the platform
+    bare = isinstance(name_or_path, str) and Path(text).name == text
+    if not bare or text.endswith(SUFFIX):
         return Path(text)
     if text not in shipped():
         raise ValueError(
@@ -253,8 +253,26 @@ def _design(path: Path, text: str) -> Design:
         and 1 <= len(layers["shared"]) <= len(dilations) <= _MOST_LAYERS
     )
     if not sound:
-        raise _refusal(path, f"its design is absurd: {text[:200]}")
+        raise _refusal(path, f"its design is absurd: {text}")
     return Design(first=tuple(layers["first"]), shared=tuple(layers["shared"]), **numbers)
+
+
+def _refuse_misfits(path: Path, tensors: Mapping[str, torch.Tensor], design: Design) -> None:
+    # a small file may claim a large design, which takes no memory on this device
+    with torch.device("meta"):
+        expected = UnrolledNet(design).state_dict()
+    if tensors.keys() != expected.keys():
+        odd = sorted(tensors.keys() ^ expected.keys())
+        raise _refusal(path, f"tensors are missing or too many: {', '.join(odd[:5])}")
+    for name, tensor in tensors.items():
+        if tensor.shape != expected[name].shape or tensor.dtype != torch.float32:
+            raise _refusal(
+                path,
+                f"{name} is {tensor.dtype} of shape {tuple(tensor.shape)}, not torch.float32 of "
+                f"shape {tuple(expected[name].shape)}",
+            )
+        if not tensor.isfinite().all():
+            raise _refusal(path, f"{name} has NaN or infinite weights")
 
 
 def _from_json(path: Path, text: str | bytes) -> dict[str, Any]:
@@ -268,6 +286,10 @@ def _from_json(path: Path, text: str | bytes) -> dict[str, Any]:
 
 
 def _refusal(path: Path, reason: str) -> ValueError:
+    # names in a foreign file may be long, or hold what a terminal obeys
+    if len(reason) > _LONGEST_REASON:
+        reason = f"{reason[:_LONGEST_REASON]}..."
+    reason = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in reason)
     return ValueError(
         f"{os.fspath(path)} is not a whole file of weights: {reason}. A file that "
         f"TVFlowNet.save_pretrained wrote is needed. Copy it again, or pass one of {shipped()}."
