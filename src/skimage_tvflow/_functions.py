@@ -55,7 +55,6 @@ def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> 
     Examples
     --------
     >>> import numpy as np
-    import torch
     >>> from skimage_tvflow import tv_flow
     >>> spike = np.zeros((5, 5))
     >>> spike[2, 2] = 1
@@ -143,7 +142,6 @@ def extinction_time(
     Examples
     --------
     >>> import numpy as np
-    import torch
     >>> from skimage_tvflow import extinction_time
     >>> round(extinction_time(np.repeat([0.0, 1.0], 4), rtol=1e-4), 2)
     2.0
