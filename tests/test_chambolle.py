@@ -1,5 +1,6 @@
 """ChambolleTVFlow and the functions on it: results, accuracy, refusals."""
 
+import itertools
 import re
 import time
 import warnings
@@ -19,6 +20,12 @@ from skimage_tvflow import (
     tv_flow,
 )
 from skimage_tvflow.core.operators import divergence
+
+EXTREMES = [
+    *itertools.product(["float32", "float64"], [1e-30, 1e-12, 1e12, 1e30]),
+    ("float64", 1e-300),
+    ("float64", 1e300),
+]
 
 
 def rms(u, axis=None):
@@ -248,6 +255,11 @@ class TestCallback:
         assert pauses.max() <= 0.4
         assert pauses.sum() >= 2 * pauses.max()
 
+    @pytest.mark.parametrize("name", ["certify", "return_dual"])
+    def test_flags_that_are_none(self, small, name):
+        with pytest.raises(TypeError, match=rf"{name} must be True or False, got 'no'\. Pass "):
+            ChambolleTVFlow().solve(small, **{name: "no"})
+
     def test_that_is_no_function(self, small):
         with pytest.raises(TypeError, match=r"function of the progress, got 3\. Pass call"):
             ChambolleTVFlow().solve(small, callback=3)
@@ -457,10 +469,8 @@ class TestArrays:
         assert u.flags.writeable
         np.testing.assert_array_equal(estimator.transform(small.tolist(), 0.1), expected)
 
-    @pytest.mark.parametrize("scale", [1e-300, 1e-30, 1e-12, 1e12, 1e30, 1e300])
+    @pytest.mark.parametrize(("dtype", "scale"), EXTREMES)
     def test_extreme_values(self, estimator, small, scale, dtype):
-        if abs(np.log10(scale)) > np.log10(np.finfo(dtype).max):
-            pytest.skip("beyond the numbers of this type")
         image = (scale * small).astype(dtype)
         found, usual = estimator.solve(image, scale * 0.1), estimator.solve(small, 0.1)
         assert found.u.dtype == dtype
@@ -574,10 +584,8 @@ class TestFunctions:
         with pytest.raises(ValueError, match=r"got \['chambolle'\]\. Pass method="):
             tv_flow(small, 0.1, method=["chambolle"])
 
-    @pytest.mark.parametrize("scale", [0.0, 1e-300, 1e-30, 1e30, 1e300])
+    @pytest.mark.parametrize(("dtype", "scale"), [*EXTREMES, ("float64", 0.0)])
     def test_total_variation_of_any_contrast(self, small, scale, dtype):
-        if scale and abs(np.log10(scale)) > np.log10(np.finfo(dtype).max):
-            pytest.skip("beyond the numbers of this type")
         found = total_variation((scale * small).astype(dtype))
         assert found == pytest.approx(scale * total_variation(small), rel=1e-6)
 

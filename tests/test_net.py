@@ -117,6 +117,23 @@ class TestAnswers:
         stages = list(net.staged_transform(image, [0.2, 0.05, 0.1]))
         np.testing.assert_array_equal(stages, net.transform(image, [0.05, 0.1, 0.2]))
 
+    def test_progress_is_that_of_the_flow(self, net, image):
+        heard = []
+        stack = np.stack([image, 10 * image])
+        flow = TVFlowNet.from_pretrained(batch_axis=0)
+        flow.solve(stack, 5.0, callback=lambda progress: heard.append(progress.fraction) and None)
+        assert heard == sorted(heard)
+        assert heard[0] < 0.5
+        assert heard[-1] == 1
+
+    def test_layers_are_counted_for_every_image(self, image):
+        stack = np.stack([image, 10 * image, np.ones_like(image)])
+        flow = TVFlowNet.from_pretrained(batch_axis=0, n_steps=10)
+        together = flow.solve(stack, 0.2).n_iter
+        alone = [TVFlowNet.from_pretrained(n_steps=10).solve(u, 0.2).n_iter for u in stack]
+        assert together.tolist() == alone
+        assert together[0] > together[1] >= 6
+
     def test_callback_stops(self, net, image):
         result = net.solve(image, [0.05, 50.0], callback=lambda progress: progress.time >= 0.05)
         assert result.times.tolist() == [0.05]
@@ -257,6 +274,16 @@ class TestCheckpoints:
         ):
             with pytest.raises(ValueError, match=r"of another training: .*Pass the same images"):
                 flow.fit(shown)
+
+    def test_a_warm_start_is_another_training(self, images, tmp_path):
+        flow = quick(warm_start=True, checkpoint_dir=tmp_path).fit(images)
+        with pytest.raises(ValueError, match=r"another training: its start is .*Pass the same"):
+            flow.fit(images)
+
+    def test_without_a_seed_there_is_no_going_on(self, images, tmp_path):
+        with pytest.raises(ValueError, match=r"random_state=None, .*Pass random_state=0"):
+            quick(random_state=None, checkpoint_dir=tmp_path).fit(images)
+        assert not list(tmp_path.iterdir())
 
     def test_a_damaged_one(self, images, tmp_path):
         (tmp_path / CHECKPOINT).write_bytes(b"nothing of the kind")

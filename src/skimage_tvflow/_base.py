@@ -182,6 +182,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                 f"callback must be a function of the progress, got {callback!r}. Pass "
                 "callback=lambda progress: print(progress.fraction), say."
             )
+        for name, flag in (("return_dual", return_dual), ("certify", certify)):
+            if not isinstance(flag, bool | np.bool_):
+                raise TypeError(f"{name} must be True or False, got {flag!r}. Pass {name}=True.")
         wanted = Wanted(dual=bool(return_dual), bound=bool(certify))
         job = self._job(image, t)
         return self._collect(job, wanted, callback).result(job)
@@ -233,8 +236,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     def _check_parameters(self) -> None:
         for name, kinds in self._parameter_constraints.items():
             # Python takes True for the number 1.
-            may_be_bool = kinds == "no_validation" or {"boolean", "verbose"} & {*map(str, kinds)}
-            if isinstance(getattr(self, name), bool) and not may_be_bool:
+            takes_number = any(isinstance(kind, Interval) for kind in kinds)
+            if isinstance(getattr(self, name), bool) and takes_number:
                 raise InvalidParameterError(
                     f"The {name!r} parameter of {type(self).__name__} must be a number, got "
                     f"{getattr(self, name)!r} instead. {self._for_example(name)}"

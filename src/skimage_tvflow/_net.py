@@ -6,7 +6,7 @@ import copy
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,12 +19,11 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, check_random_state
 
 from skimage_tvflow import _weights
-from skimage_tvflow._arrays import ingest
-from skimage_tvflow._axes import ImageAxes
 from skimage_tvflow._base import BaseTVFlow
 from skimage_tvflow._job import Job
 from skimage_tvflow._progress import Callback, Poll
 from skimage_tvflow._training import Plan, train
+from skimage_tvflow._training_images import entries_of, listed, separate
 from skimage_tvflow.core.learned import LearnedSettings, network
 from skimage_tvflow.core.march import Frames, march
 from skimage_tvflow.core.network import Design, UnrolledNet
@@ -236,7 +235,7 @@ class TVFlowNet(BaseTVFlow):
         net = self._network()
         recipe = {
             "epochs": getattr(self, "n_iter_", 0),
-            "validation_loss": min(getattr(self, "validation_loss_curve_", None) or [0.0]),
+            "validation_loss": min(getattr(self, "validation_loss_curve_", ()), default=None),
         }
         _weights.save(path, net, recipe)
 
@@ -265,6 +264,11 @@ class TVFlowNet(BaseTVFlow):
             If a parameter or an image is not what it must be.
         """
         self.__dict__.pop("n_features_in_", None)
+        if self.checkpoint_dir is not None and not isinstance(self.random_state, Integral):
+            raise ValueError(
+                f"checkpoint_dir got random_state={self.random_state!r}, and a training can only "
+                "be taken up again with the same seed. Pass random_state=0, say."
+            )
         images = self._images(image)
         n_spatial = 3 if images[0].ndim == 3 else 2
         net = self._start(n_spatial)
@@ -287,34 +291,19 @@ class TVFlowNet(BaseTVFlow):
 
     def _images(self, image: Any) -> list[np.ndarray]:
         """Every separate image of what `fit` was given, float32, with 2 or 3 axes."""
-        if not isinstance(image, list | tuple | torch.utils.data.Dataset):
+        entries = entries_of(image)
+        if entries is None:
             job = self._job(image, None)
             if len(job.axes.shape) == 2 and job.axes.batch_axis == 0:
                 self.n_features_in_ = job.axes.shape[1]
-            return _separate(job.image)
+            return separate(job.image)
         self._check_parameters()
-        entries = _entries(image)
-        if entries and np.ndim(entries[0]) < 2:
-            # A list of rows is an image as any array-like is.
-            return self._images(np.asarray(image))
-        images = []
-        for number, entry in enumerate(entries):
-            data = ingest(entry, device="cpu", name=f"image {number}")
-            axes = ImageAxes.resolve(
-                data.tensor.shape, batch_axis=self.batch_axis, channel_axis=self.channel_axis
-            )
-            axes.spacing(self.spacing)
-            images += _separate(axes.to_core(data.tensor))
-        if not images:
-            raise ValueError(
-                "There is no image to learn from: got an empty list. Pass at least one image."
-            )
-        if len({found.ndim for found in images}) > 1:
-            raise ValueError(
-                "Images must all have two, or all have three spatial axes, got both. Train a "
-                "network for each kind: pass only images, or only volumes."
-            )
-        return images
+        return listed(
+            entries,
+            batch_axis=self.batch_axis,
+            channel_axis=self.channel_axis,
+            spacing=self.spacing,
+        )
 
     def _start(self, n_spatial: int) -> UnrolledNet:
         """The network that training begins with."""
@@ -415,22 +404,9 @@ def _without_rows(frames: Frames) -> Frames:
 def _load(name_or_path: Any) -> UnrolledNet:
     path = Path(name_or_path)
     # A file may be replaced while the process lives.
-    return _cached(str(name_or_path), path.stat().st_mtime_ns if path.is_file() else 0)
+    return _cached(name_or_path, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 @functools.lru_cache(maxsize=8)
-def _cached(name_or_path: str, changed: int) -> UnrolledNet:
+def _cached(name_or_path: Any, changed: int) -> UnrolledNet:
     return _weights.load(name_or_path).net
-
-
-def _separate(u: torch.Tensor) -> list[np.ndarray]:
-    """Items and channels one by one; signals as images of one row."""
-    shape = u.shape[2:] if u.ndim > 3 else (1, *u.shape[2:])
-    return list(u.cpu().numpy().astype(np.float32).reshape(-1, *shape))
-
-
-def _entries(images: Any) -> Sequence[Any]:
-    if isinstance(images, list | tuple):
-        return images
-    entries = (images[k] for k in range(len(images)))
-    return [entry[0] if isinstance(entry, tuple) else entry for entry in entries]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from skimage_tvflow import _weights
 from skimage_tvflow._progress import Callback, StoppedByCallback
@@ -82,20 +83,20 @@ class Plan:
         """
         n_updates = int(np.clip(n_pixels / _PIXELS_PER_UPDATE, _FEWEST_UPDATES, _MOST_UPDATES))
         per_epoch = min(n_updates, _UPDATES_PER_EPOCH)
-        epochs = math.ceil(n_updates / per_epoch) if self.max_epochs == "auto" else self.max_epochs
+        epochs = _or_auto(self.max_epochs, math.ceil(n_updates / per_epoch))
         return Recipe(
             updates_per_epoch=per_epoch,
             max_epochs=int(epochs),
-            patch_size=_PATCH_SIZE[n_spatial]
-            if self.patch_size == "auto"
-            else int(self.patch_size),
-            batch_size=_BATCH_SIZE[n_spatial]
-            if self.batch_size == "auto"
-            else int(self.batch_size),
-            lr=_LR if self.lr == "auto" else float(self.lr),
+            patch_size=int(_or_auto(self.patch_size, _PATCH_SIZE[n_spatial])),
+            batch_size=int(_or_auto(self.batch_size, _BATCH_SIZE[n_spatial])),
+            lr=float(_or_auto(self.lr, _LR)),
             patience=_PATIENCE if self.early_stopping else None,
             seed=self.seed,
         )
+
+
+def _or_auto(value: float | str, auto: float) -> float | str:
+    return auto if value == "auto" else value
 
 
 def train(
@@ -127,7 +128,7 @@ def train(
     )
     checkpoint = None
     if plan.checkpoint_dir is not None:
-        checkpoint = _Checkpoint(plan.checkpoint_dir, trainer, images)
+        checkpoint = _Checkpoint(plan.checkpoint_dir, trainer, _identity(net, images, plan, recipe))
         checkpoint.take_up()
     try:
         with _Bar(plan.verbose, recipe.max_epochs) as bar:
@@ -168,9 +169,14 @@ class _Bar:
     """A progress bar, or nothing."""
 
     def __init__(self, shown: bool, n_epochs: int) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns) if shown else None
-        self._task = self._progress.add_task("training", total=n_epochs) if self._progress else None
+        self._progress = None
+        if shown:
+            # Only those who look at it pay for its import.
+            from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+            columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+            self._progress = Progress(*columns)
+            self._task = self._progress.add_task("training", total=n_epochs)
 
     def __enter__(self) -> _Bar:
         if self._progress is not None:
@@ -182,23 +188,39 @@ class _Bar:
             self._progress.stop()
 
     def show(self, epochs: float, losses: Sequence[float]) -> None:
-        if self._progress is None or self._task is None:
+        if self._progress is None:
             return
         text = f"training, loss {losses[-1]:.5f}" if losses else "training"
         self._progress.update(self._task, completed=epochs, description=text)
 
 
+def _identity(
+    net: UnrolledNet, images: Sequence[np.ndarray], plan: Plan, recipe: Recipe
+) -> dict[str, Any]:
+    """What decides how a training ends."""
+    return {
+        "recipe": asdict(recipe),
+        "validation_fraction": plan.validation_fraction,
+        "images": _digest(images),
+        "start": _digest(value.numpy() for value in net.state_dict().values()),
+    }
+
+
+def _digest(arrays: Iterable[np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(repr(array.shape).encode() + np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]
+
+
 class _Checkpoint:
     """A file from which an interrupted training goes on as if nothing had happened."""
 
-    def __init__(self, folder: Path, trainer: Trainer, images: Sequence[np.ndarray]) -> None:
+    def __init__(self, folder: Path, trainer: Trainer, identity: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / CHECKPOINT
         self._trainer = trainer
-        pixels = sum(float(np.sum(image, dtype=np.float64)) for image in images)
-        self._images = (
-            f"{len(images)} images, {sum(image.size for image in images)} pixels, {pixels!r}"
-        )
+        self._identity = identity
 
     def take_up(self) -> None:
         """Go on from the file, if there is one."""
@@ -206,12 +228,11 @@ class _Checkpoint:
             return
         tensors, facts = _weights.read_tensors(self._path)
         found = json.loads(facts.get("training", "{}"))
-        wanted = {"recipe": asdict(self._trainer.recipe), "images": self._images}
-        for what, value in wanted.items():
+        for what, value in self._identity.items():
             if found.get(what) != value:
                 raise ValueError(
-                    f"{os.fspath(self._path)} is of another training: its {what} are "
-                    f"{found.get(what)!r}, and here they are {value!r}. Pass the same images and "
+                    f"{os.fspath(self._path)} is of another training: its {what} is "
+                    f"{found.get(what)!r}, and here it is {value!r}. Pass the same images and "
                     "parameters, another checkpoint_dir, or remove the file."
                 )
         self._trainer.restore(tensors, found["state"])
@@ -219,9 +240,5 @@ class _Checkpoint:
     def write(self) -> None:
         """Replace the file, at once."""
         tensors, state = self._trainer.state()
-        facts = {
-            "recipe": asdict(self._trainer.recipe),
-            "images": self._images,
-            "state": state,
-        }
+        facts = {**self._identity, "state": state}
         _weights.write_tensors(self._path, tensors, {"training": json.dumps(facts)})

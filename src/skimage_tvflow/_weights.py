@@ -6,9 +6,7 @@ import importlib.resources
 import json
 import os
 import struct
-import uuid
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_bytes
 from safetensors.torch import save as save_bytes
 
+from skimage_tvflow._files import replacing
 from skimage_tvflow.core.network import Design, UnrolledNet
 
 __all__ = ["FORMAT", "Weights", "load", "read_tensors", "save", "shipped", "write_tensors"]
@@ -205,16 +204,11 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], facts: Mapping[s
         The metadata.
     """
     content = save_bytes({k: v.contiguous() for k, v in tensors.items()}, dict(facts))
-    partial = path.with_name(f".{uuid.uuid4().hex[:8]}.part{path.suffix}")
-    try:
-        with partial.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    finally:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
+    with replacing(path) as partial, partial.open("xb") as file:
+        file.write(content)
+        file.flush()
+        # Before the name is given away: a power cut must leave the old file or the new one.
+        os.fsync(file.fileno())
 
 
 def _path_of(name_or_path: str | os.PathLike[str]) -> Path:

@@ -15,7 +15,17 @@ FILES = sorted(ROOT.rglob("*.py"))
 # listed is an estimator or something built on estimators.
 LAYERS = [
     {"core"},
-    {"_axes", "_arrays", "_devices", "_times", "_job", "_progress", "_result", "_rounding"},
+    {
+        "_axes",
+        "_arrays",
+        "_devices",
+        "_files",
+        "_times",
+        "_job",
+        "_progress",
+        "_result",
+        "_rounding",
+    },
     {"estimators"},
     {""},  # the public names
     {"_cli"},

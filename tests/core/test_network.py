@@ -60,7 +60,7 @@ class TestOperators:
 
 
 class TestSteps:
-    @given(shapes, st.integers(0, 50), st.sampled_from([0.0, 0.3, 1.0]))
+    @given(shapes, st.integers(0, 50), st.sampled_from([0.0, 1.0, 30.0]))
     def test_are_admissible_whatever_the_weights(self, shape, seed, size):
         net = random_net(len(shape), seed, size)
         g = 5 * torch.randn(2, 1, *shape)

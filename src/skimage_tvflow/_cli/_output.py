@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from skimage_tvflow._files import replacing
 
 from ._errors import CliError
 from ._images import TIFF_SUFFIXES, Picture
@@ -35,22 +36,16 @@ def whole_file(target: Path, *, force: bool) -> Iterator[Path]:
     Path
         A hidden name in the same folder with the same extension.
     """
-    target = Path(os.path.realpath(target))  # a link stays a link, its target is replaced
-    # Without the name of the target, to which a disk may not let anything be added.
-    partial = target.with_name(f".{uuid.uuid4().hex[:8]}.part{target.suffix}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        yield partial
-        refuse_existing(target, force=force)  # somebody else may have been quicker
-        os.replace(partial, target)
+        with replacing(target) as partial:
+            yield partial
+            refuse_existing(target, force=force)  # somebody else may have been quicker
     except OSError as error:
         raise CliError(
             f"{target} cannot be written ({error.strerror or error}). A folder with room and the "
             "permission to write is needed: pass another one with -o."
         ) from error
-    finally:
-        with suppress(OSError):  # what went wrong before is what has to be told
-            partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -78,21 +78,21 @@ class Learned:
         step = self._window / self._settings.n_steps
         with torch.no_grad():
             state = self._net.start(self._over(step))
-        given, n_layers = 0, 0
+        given = 0
         while given < len(times):
-            n_layers += len(self._net.shared) + (len(self._net.first) if not state.n_steps else 0)
+            n_iter = self._settings.refine + self._net.n_layers(state)
             with torch.no_grad():
                 state = self._net.step(state, self._polish if self._settings.refine else None)
             after = state.g * column(step, state.g)
             for i, path in enumerate(paths):
-                path.go_on(after[i], state.z[i], step[i])
+                path.go_on(after[i], state.z[i], step[i], n_iter)
             reached = min(path.reached for path in paths)
             if self._poll is not None:
-                self._poll(min(times[min(reached, len(times) - 1)], times[-1]) * 0.999)
+                self._poll(min(path.time for path in paths))
             if reached > given:
                 chosen = slice(given, reached)
-                yield self._outcome(times[chosen], paths, chosen, n_layers)
-                given, n_layers = reached, 0
+                yield self._outcome(times[chosen], paths, chosen)
+                given = reached
             now = np.array([path.now for path in paths])
             growth = np.maximum(now / self._window, 1) ** _GROWTH
             longer = self._window * growth / self._settings.n_steps
@@ -111,9 +111,7 @@ class Learned:
             phi, previous = accelerated(g, phi, previous, momentum, self._spacing), phi
         return phi[:, 0]
 
-    def _outcome(
-        self, times: Sequence[float], paths: Sequence[_Path], chosen: slice, n_layers: int
-    ) -> Outcome:
+    def _outcome(self, times: Sequence[float], paths: Sequence[_Path], chosen: slice) -> Outcome:
         found = [path.take(chosen) for path in paths]
         u = torch.stack([torch.stack(f.u) for f in found]).to(self._dtype)
         u = self.units.restore(u)
@@ -123,8 +121,8 @@ class Learned:
             error = bound / _BOUND_OVER_ERROR
         if self._wanted.dual:
             dual = torch.stack([torch.stack(f.dual) for f in found])[:, :, None].to(self._dtype)
-        n = len(paths)
-        return Outcome(times, u, error, np.full(n, n_layers), np.ones(n, np.bool_), dual, bound)
+        n_iter = np.array([f.n_iter for f in found])
+        return Outcome(times, u, error, n_iter, np.ones(len(paths), np.bool_), dual, bound)
 
 
 @dataclass
@@ -132,6 +130,7 @@ class _Found:
     u: list[Tensor]
     dual: list[Tensor]
     bound: list[float]
+    n_iter: int = 0
 
 
 class _Path:
@@ -139,6 +138,7 @@ class _Path:
 
     def __init__(self, scheme: Learned, item: int, times: Sequence[float]) -> None:
         self._wanted, self._spacing = scheme._wanted, scheme._spacing
+        self._asked = times
         self._times = np.asarray(times) * scheme._unit[item]
         self._ledger = scheme._ledgers[item]
         self._u = scheme._u[item]
@@ -147,10 +147,19 @@ class _Path:
         self._found = _Found([], [], [])
         self.now, self.reached = 0.0, 0
 
-    def go_on(self, after: Tensor, z: Tensor, length: float) -> None:
+    @property
+    def time(self) -> float:
+        """How far it is, in the caller's times; one that is asked for only once it was reached."""
+        if self.reached == len(self._times):
+            return self._asked[-1]
+        share = self.now / self._times[self.reached]
+        return min(share, 0.999) * self._asked[self.reached]
+
+    def go_on(self, after: Tensor, z: Tensor, length: float, n_iter: int) -> None:
         """Take a step of ``length`` to ``after``, with all times that it passes."""
         if self.reached == len(self._times):
             return
+        self._found.n_iter += n_iter
         if self._vanish():
             return
         end, begin, before = self.now + length, self.now, self._u

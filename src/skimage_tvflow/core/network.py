@@ -28,6 +28,8 @@ Polish = Callable[[Tensor, Tensor], Tensor]
 
 # Widths of the windows over which local means are taken off.
 _WINDOWS = (5, 17)
+# Far above what a trained network has; weights that nobody trained must not overflow.
+_LARGEST_FEATURE = 1e4
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,12 @@ class Layer(nn.Module):
         said = self.say(functional.silu(self.look(torch.cat([z, squashed(r), h], 1))))
         change, news = said.split([self._n, h.shape[1]], 1)
         z = projected(inside(z + self.sigma * r + change))
-        return z, torch.sigmoid(self.keep) * h + news
+        h = torch.sigmoid(self.keep) * h + news
+        return z, h.clamp(-_LARGEST_FEATURE, _LARGEST_FEATURE)
 
 
 class UnrolledNet(nn.Module):
-    """Learned implicit Euler steps. All weights are exported in float32.
+    """Learned implicit Euler steps.
 
     Parameters
     ----------
@@ -124,6 +127,10 @@ class UnrolledNet(nn.Module):
         self.first = nn.ModuleList(Layer(design, d) for d in design.first)
         self.shared = nn.ModuleList(Layer(design, d) for d in design.shared)
         self.momentum = nn.Parameter(torch.tensor(0.3))
+
+    def n_layers(self, state: State) -> int:
+        """How many layers the next step has."""
+        return len(self.shared) + (len(self.first) if state.n_steps == 0 else 0)
 
     def start(self, g: Tensor) -> State:
         """The state of images ``g``, shape (N, 1, *spatial), over the length of the first step."""
@@ -152,6 +159,7 @@ class UnrolledNet(nn.Module):
             yield state
 
 
+# Those of the core write into buffers, which costs less but leaves nothing to differentiate.
 def grad(g: Tensor) -> Tensor:
     """The gradient of ``g``, shape (N, 1, *spatial); shape (N, n_spatial, *spatial)."""
     return torch.cat([_forward(g, axis) for axis in range(2, g.ndim)], 1)

@@ -8,6 +8,7 @@ refined and stopped one by one.
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -105,7 +106,7 @@ class Run:
         return Run(self.u[which], dual, bound)
 
 
-class Scheme:
+class Scheme(ABC):
     """Trajectories from one accepted time to the next; subclasses say how to reach it."""
 
     def __init__(
@@ -157,9 +158,9 @@ class Scheme:
             yield Outcome([end], u, error, self._n_iter, self._converged, dual, bound)
             self._now = end
 
+    @abstractmethod
     def _reach(self, end: float, items: np.ndarray) -> None:
         """Bring ``items`` of every trajectory to ``end``; note error, iterations, convergence."""
-        raise NotImplementedError
 
     def _begin_interval(self) -> None:
         n, channels, *sizes = self._at[0].shape
@@ -214,9 +215,9 @@ class Scheme:
         self._alive_until = self._now * self._unit + left
         return not bool((until * self._unit + step < self._alive_until).all())
 
+    @abstractmethod
     def _fewest_steps(self, end: float) -> int:
         """The least number of steps in which a trajectory may go from now to ``end``."""
-        raise NotImplementedError
 
     def _run(self, which: int, items: np.ndarray, end: float, n_steps: int, n_iter: int) -> Run:
         """Run ``items`` of one trajectory from the last accepted time to ``end``."""
