@@ -255,12 +255,11 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     def _collect(self, job: Job, wanted: Wanted, callback: Callback | None) -> Collected:
         """All frames of a job, and a warning if they are not what was asked for."""
         times, n = job.times.increasing, job.image.shape[0]
-        # Pages of memory are only taken when they are written to.
-        u = job.image.new_empty((len(times), *job.image.shape))
+        u = _room(job.image, (len(times), *job.image.shape))
         dual = None
         if wanted.dual:
             n_channels, *sizes = job.image.shape[1:]
-            dual = u.new_empty((len(times), n, n_channels, len(sizes), *sizes))
+            dual = _room(u, (len(times), n, n_channels, len(sizes), *sizes))
         error = np.empty((len(times), n))
         bound = np.empty((len(times), n)) if wanted.bound else None
         n_iter, converged = np.empty(n, np.int64), np.empty(n, np.bool_)
@@ -332,6 +331,14 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         tags.input_tags.two_d_array = self.batch_axis == 0
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _room(like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """A new tensor on the device of another; pages of memory are only taken when written to."""
+    if like.device.type != "cpu":
+        return like.new_empty(shape)
+    # NumPy asks for large pages, torch does not; to be given small ones takes as long as the flow.
+    return torch.from_numpy(np.empty(shape, like.new_empty(0).numpy().dtype))
 
 
 def _is_table(axes: ImageAxes) -> bool:

@@ -19,7 +19,7 @@ from torch import Tensor
 from skimage_tvflow.core import backends
 from skimage_tvflow.core.certificate import Ledger
 from skimage_tvflow.core.clock import Poll
-from skimage_tvflow.core.extinction import flux, remaining_time
+from skimage_tvflow.core.extinction import coarse_remaining_time, flux, remaining_time
 from skimage_tvflow.core.operators import (
     distance,
     magnitude,
@@ -209,11 +209,13 @@ class Scheme(ABC):
         The least length of such a step is at least the remaining time, and shrinks no faster than
         time passes: one look at the image holds for long.
         """
-        if (until * self._unit + step < self._alive_until).all():
-            return False
-        left = remaining_time(self._at[-1], self._spacing).cpu().numpy()
-        self._alive_until = self._now * self._unit + left
-        return not bool((until * self._unit + step < self._alive_until).all())
+        end = until * self._unit + step
+        for bound in (coarse_remaining_time, remaining_time):
+            if (end < self._alive_until).all():
+                return False
+            left = bound(self._at[-1], self._spacing).cpu().numpy()
+            self._alive_until = np.maximum(self._alive_until, self._now * self._unit + left)
+        return bool((end >= self._alive_until).any())
 
     @abstractmethod
     def _fewest_steps(self, end: float) -> int:
