@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         total_variation,
         tv_flow,
     )
+    from skimage_tvflow._joint import JointSpaceTimeTVFlow
     from skimage_tvflow._net import TVFlowNet
     from skimage_tvflow._plots import plot_bands, plot_scale_space, plot_spectrum
     from skimage_tvflow._result import Progress, TVFlowResult
@@ -31,6 +32,7 @@ __version__ = "0.1.0"
 __all__ = [
     "CertifiedError",
     "ChambolleTVFlow",
+    "JointSpaceTimeTVFlow",
     "Progress",
     "SpectralBand",
     "SpectralDecomposition",
@@ -51,6 +53,7 @@ __all__ = [
 _HOMES = {
     "CertifiedError": "_certify",
     "ChambolleTVFlow": "_chambolle",
+    "JointSpaceTimeTVFlow": "_joint",
     "Progress": "_result",
     "SpectralBand": "_spectral",
     "SpectralDecomposition": "_spectral",

@@ -263,6 +263,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         error = np.empty((len(times), n))
         bound = np.empty((len(times), n)) if wanted.bound else None
         n_iter, converged = np.empty(n, np.int64), np.empty(n, np.bool_)
+        losses: list[np.ndarray] = []
         finished = 0
         size = self._items_at_a_time(job)
         try:
@@ -281,6 +282,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                     if bound is not None and frames.bound is not None:
                         bound[begin:end, items] = frames.bound.T
                     n_iter[items], converged[items] = frames.n_iter, frames.converged
+                    if frames.losses is not None:
+                        losses.append(frames.losses)
                     if dual is not None and frames.dual is not None:
                         dual[begin:end, items] = frames.dual.transpose(0, 1)
                     finished = end if items.stop == n else 0
@@ -288,9 +291,10 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                         poll(frames.times[-1])
         except StoppedByCallback:
             n_iter, converged = np.zeros(n, np.int64), np.zeros(n, np.bool_)
+            losses = []
         else:
             self._warn(error, converged, job.image.dtype)
-        return Collected(u, dual, error, bound, n_iter, converged, finished)
+        return Collected(u, dual, error, bound, n_iter, converged, finished, losses)
 
     def _items_at_a_time(self, job: Job) -> int:
         if self.batch_size is not None:

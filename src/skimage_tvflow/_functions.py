@@ -13,6 +13,7 @@ from skimage_tvflow._arrays import ingest
 from skimage_tvflow._axes import ImageAxes
 from skimage_tvflow._base import BaseTVFlow
 from skimage_tvflow._chambolle import ChambolleTVFlow
+from skimage_tvflow._joint import JointSpaceTimeTVFlow
 from skimage_tvflow._net import TVFlowNet
 from skimage_tvflow._progress import patient
 from skimage_tvflow.core import extinction, operators
@@ -20,6 +21,7 @@ from skimage_tvflow.core.problem import Problem
 
 _METHODS: dict[str, Callable[..., BaseTVFlow]] = {
     "chambolle": ChambolleTVFlow,
+    "joint": JointSpaceTimeTVFlow,
     "net": TVFlowNet.from_pretrained,
 }
 
@@ -33,8 +35,9 @@ def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> 
         Real and finite; all axes but `batch_axis` and `channel_axis` are spatial.
     t : float or sequence of T floats
         Times >= 0, in the unit of value x spacing.
-    method : {"chambolle", "net"}, optional
-        Which estimator computes it: `ChambolleTVFlow`, or `TVFlowNet.from_pretrained`.
+    method : {"chambolle", "joint", "net"}, optional
+        Which estimator computes it: `ChambolleTVFlow`, `JointSpaceTimeTVFlow`, or
+        `TVFlowNet.from_pretrained`.
     **params : dict
         Parameters of the estimator: `tol`, `spacing`, `channel_axis`, `batch_axis`, ...
 

@@ -60,6 +60,8 @@ class Collected:
         As in the result.
     finished : int
         How many times were reached.
+    losses : list of arrays of shape (n, K)
+        Values of an objective, of the items that were solved together; of all items or none.
     """
 
     u: torch.Tensor
@@ -69,6 +71,7 @@ class Collected:
     n_iter: np.ndarray
     converged: np.ndarray
     finished: int
+    losses: list[np.ndarray]
 
     def frames(self, job: Job) -> Any:
         """
@@ -112,7 +115,17 @@ class Collected:
             error_bound=None if self.bound is None else axes.combine(self.bound[asked]),
             n_iter=axes.total(self.n_iter),
             converged=axes.every(self.converged),
+            loss_curve=axes.total(self._loss_curve()) if self.losses else None,
         )
+
+    def _loss_curve(self) -> np.ndarray:
+        """The values of all items, (K, N), those of a shorter curve with its last to the end."""
+        longest = max(part.shape[1] for part in self.losses)
+        rows = [
+            np.pad(part, ((0, 0), (0, longest - part.shape[1])), mode="edge")
+            for part in self.losses
+        ]
+        return np.concatenate(rows).T
 
     def _asked(self, job: Job) -> list[int]:
         return [k for k in job.times.order if k < self.finished]

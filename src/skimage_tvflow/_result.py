@@ -32,6 +32,9 @@ class TVFlowResult:
         Iterations spent, summed over time steps, attempts and separate channels.
     converged : ndarray of shape (), or (B,) with a batch axis
         Whether every estimate is within the tolerance asked for.
+    loss_curve : ndarray of shape (K,), or (K, B) with a batch axis, or None
+        Where the flow is the minimum of an objective, its values on the way there, summed over
+        separate channels; an image that is done keeps its last value.
     """
 
     times: np.ndarray
@@ -41,6 +44,7 @@ class TVFlowResult:
     error_bound: np.ndarray | None
     n_iter: np.ndarray
     converged: np.ndarray
+    loss_curve: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

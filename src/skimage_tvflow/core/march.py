@@ -44,6 +44,7 @@ class Frames:
     dual : Tensor of shape (N, M, C, n_spatial, *spatial) or None: the mean of phi since the time
         before
     bound : array of shape (N, M) or None: what the RMS error is certainly below
+    losses : array of shape (N, K) or None: the values of an objective on the way to a minimum
     """
 
     times: Sequence[float]
@@ -53,6 +54,7 @@ class Frames:
     converged: np.ndarray
     dual: Tensor | None
     bound: np.ndarray | None
+    losses: np.ndarray | None = None
 
 
 def march(
@@ -72,7 +74,8 @@ def march(
     image : Tensor of shape (N, C, *spatial)
     times : increasing, all >= 0
     spacing : one per spatial axis
-    begin : gives a way through the times for a problem: :func:`solver`, :func:`.learned.network`
+    begin : gives a way through the times for a problem: :func:`solver`, :func:`.learned.network`,
+        :func:`.joint.joint`
     wanted : what else to give
     out : Tensor of shape (N, T, C, *spatial), every image contiguous: where the frames are put if
         that saves a copy
@@ -106,7 +109,9 @@ def march(
             largest = torch.stack(u.flatten(2).aminmax(dim=2)).abs().amax(0).cpu().numpy()
             rounding = largest.astype(np.float64) * torch.finfo(u.dtype).eps
             bound = np.where(flat, 0.0, bound.T * scale + rounding.T).T
-        yield Frames(outcome.times, u, error, n_iter, converged, outcome.dual, bound)
+        yield Frames(
+            outcome.times, u, error, n_iter, converged, outcome.dual, bound, outcome.losses
+        )
 
 
 def solver(settings: Settings) -> Begin:

@@ -159,7 +159,7 @@ class UnrolledNet(nn.Module):
             yield state
 
 
-# Those of the core write into buffers, which costs less but leaves nothing to differentiate.
+# Those of the core write into buffers, and it takes longer to go back through that history.
 def grad(g: Tensor) -> Tensor:
     """The gradient of ``g``, shape (N, 1, *spatial); shape (N, n_spatial, *spatial)."""
     return torch.cat([_forward(g, axis) for axis in range(2, g.ndim)], 1)

@@ -41,9 +41,9 @@ def gradient(u: Tensor, spacing: Sequence[float]) -> Tensor:
     for axis, h in enumerate(spacing):
         n = u.shape[_FIRST_SPATIAL + axis] - 1
         inner = out.select(2, axis).narrow(_FIRST_SPATIAL + axis, 0, n)
-        torch.sub(
-            u.narrow(_FIRST_SPATIAL + axis, 1, n), u.narrow(_FIRST_SPATIAL + axis, 0, n), out=inner
-        )
+        ahead, here = (u.narrow(_FIRST_SPATIAL + axis, first, n) for first in (1, 0))
+        # In place, and yet with a history to differentiate.
+        inner.add_(ahead).sub_(here)
         if h != 1:
             inner.div_(h)
     return out

@@ -66,6 +66,7 @@ class Outcome:
     dual : Tensor of shape (N, M, C, n_spatial, *spatial) or None: the mean of phi since the time
         before
     bound : array of shape (N, M) or None, what the RMS error is certainly below
+    losses : array of shape (N, K) or None, the values of an objective on the way to a minimum
     """
 
     times: Sequence[float]
@@ -75,6 +76,7 @@ class Outcome:
     converged: np.ndarray
     dual: Tensor | None = None
     bound: np.ndarray | None = None
+    losses: np.ndarray | None = None
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,17 @@ from torch import Tensor
 from skimage_tvflow.core import balance as reference
 from skimage_tvflow.core.backends.torch_ops import TorchTrajectory
 from skimage_tvflow.core.backends.trajectory import Frames, Trajectory
+from skimage_tvflow.core.spacetime import Descent, Grid, Minimisation, PrimalDual
 
-__all__ = ["Frames", "Trajectory", "balance", "has_compiled", "start"]
+__all__ = [
+    "Frames",
+    "Trajectory",
+    "balance",
+    "descent",
+    "has_compiled",
+    "primal_dual",
+    "start",
+]
 
 
 def has_compiled(u: Tensor, algorithm: str) -> bool:
@@ -43,3 +52,21 @@ def balance(
 
         return numba_balance.balance(before, after, dual, lengths, spacing)
     return reference.balance(before, after, dual, lengths, spacing)
+
+
+def primal_dual(grid: Grid, step: float) -> Minimisation:
+    """The primal-dual iteration of :class:`~.spacetime.PrimalDual` with ``step``."""
+    if grid.image.device.type == "cpu":
+        from skimage_tvflow.core.backends.numba_spacetime import NumbaPrimalDual
+
+        return NumbaPrimalDual(grid, step)
+    return PrimalDual(grid, step)
+
+
+def descent(grid: Grid, lr: float) -> Minimisation:
+    """Adam of :class:`~.spacetime.Descent` with the rate ``lr``."""
+    if grid.image.device.type == "cpu":
+        from skimage_tvflow.core.backends.numba_spacetime import NumbaDescent
+
+        return NumbaDescent(grid, lr)
+    return Descent(grid, lr)
