@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from skimage_tvflow._joint import JointSpaceTimeTVFlow
     from skimage_tvflow._net import TVFlowNet
     from skimage_tvflow._plots import plot_bands, plot_scale_space, plot_spectrum
+    from skimage_tvflow._regularized import RegularizedTVFlow
     from skimage_tvflow._result import Progress, TVFlowResult
     from skimage_tvflow._spectral import (
         SpectralBand,
@@ -34,6 +35,7 @@ __all__ = [
     "ChambolleTVFlow",
     "JointSpaceTimeTVFlow",
     "Progress",
+    "RegularizedTVFlow",
     "SpectralBand",
     "SpectralDecomposition",
     "TVFlowNet",
@@ -55,6 +57,7 @@ _HOMES = {
     "ChambolleTVFlow": "_chambolle",
     "JointSpaceTimeTVFlow": "_joint",
     "Progress": "_result",
+    "RegularizedTVFlow": "_regularized",
     "SpectralBand": "_spectral",
     "SpectralDecomposition": "_spectral",
     "TVFlowNet": "_net",
