@@ -1,6 +1,15 @@
-"""The images of the benchmarks: photographs of scikit-image, a synthetic volume, a disc, noise."""
+"""The images of the benchmarks: photographs of scikit-image, a synthetic volume, a disc, noise.
+
+The environment variable TVFLOW_IMAGES names a folder of images to look at instead of crops of
+scikit-image's photographs, where many are looked at (gray, their first 96 x 96 pixels).
+"""
+
+import functools
+import os
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 from skimage import color, data, transform
 
 # Photographs that come with scikit-image itself: nothing is downloaded.
@@ -37,6 +46,17 @@ def crops(number: int, size: int) -> np.ndarray:
         row, column = (rng.integers(n - size + 1) for n in image.shape)
         chosen.append(image[row : row + size, column : column + size])
     return np.stack(chosen)
+
+
+@functools.cache
+def many(number: int, size: int) -> np.ndarray:
+    """Those of TVFLOW_IMAGES, or ``number`` crops; shape (n, size, size), float64."""
+    folder = os.environ.get("TVFLOW_IMAGES")
+    if folder is None:
+        return crops(number, size).astype(np.float64)
+    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in {".png", ".bmp"})
+    gray = [np.asarray(Image.open(path).convert("L"), np.float64) / 255 for path in paths]
+    return np.stack([g[:size, :size] for g in gray if min(g.shape) >= size])
 
 
 def disc(size: int) -> np.ndarray:

@@ -51,6 +51,11 @@ _SECTIONS = {
         '`TVFlowNet.from_pretrained("natural-2d")` at several accuracies, on images that it was '
         "not trained on.",
     ),
+    "joint": (
+        "All times at once, and the regularised flows",
+        "`JointSpaceTimeTVFlow` against fifty implicit Euler steps solved tight, and "
+        "`RegularizedTVFlow` against the flow.",
+    ),
     "certificate": (
         "What `certify` gives",
         "The bound of fifty implicit Euler steps of 200 iterations at the last time, over the true "

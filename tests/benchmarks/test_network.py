@@ -1,19 +1,12 @@
-"""What the network gives, beside the flow, itself untrained and descent without learning.
-
-The environment variable TVFLOW_IMAGES names a folder of images to look at (gray, their first 96 x
-96 pixels); without it, crops of scikit-image's photographs.
-"""
+"""What the network gives, beside the flow, itself untrained and descent without learning."""
 
 from __future__ import annotations
 
 import functools
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from skimage.metrics import structural_similarity
 
 from benchmarks import images
@@ -28,14 +21,8 @@ _N_STEPS = (8, 16, 32, 64)
 _LATE = {1.0: 1000, 5.0: 5000}
 
 
-@functools.cache
 def _pictures():
-    folder = os.environ.get("TVFLOW_IMAGES")
-    if folder is None:
-        return images.crops(12, _SIZE).astype(np.float64)
-    paths = sorted(p for p in Path(folder).rglob("*") if p.suffix.lower() in {".png", ".bmp"})
-    gray = [np.asarray(Image.open(path).convert("L"), np.float64) / 255 for path in paths]
-    return np.stack([g[:_SIZE, :_SIZE] for g in gray if min(g.shape) >= _SIZE])
+    return images.many(12, _SIZE)
 
 
 @functools.cache
