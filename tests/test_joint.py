@@ -262,6 +262,26 @@ class TestBoth:
         assert constant.n_iter == 0
 
     @BOTH
+    def test_far_beyond_extinction_it_is_the_mean(self, params, image):
+        small = image[:12, :14]
+        times = [0.01, 50.0, 1e6, 1e300]
+        result = JointSpaceTimeTVFlow(**params).solve(small, times, return_dual=True)
+        slack = 1e-9 if "objective" not in params else 0.5
+        assert np.abs(result.u[1:] - small.mean()).max() <= slack * small.std()
+        assert np.sqrt((result.dual**2).sum(1)).max() <= 1 + 1e-9
+        if "objective" not in params:
+            # a late time does not starve an early one
+            truth = ChambolleTVFlow(tol=1e-5, max_num_iter=10**5).transform(small, 0.01)
+            assert rms(result.u[0] - truth) <= 1e-2 * small.std()
+
+    def test_iterations_that_lead_away_are_told(self, image):
+        with pytest.warns(ConvergenceWarning):
+            result = JointSpaceTimeTVFlow(objective="residual", lr=1e6, max_num_iter=50).solve(
+                image, 0.1
+            )
+        assert not result.converged
+
+    @BOTH
     def test_a_callback_sees_it_through(self, params, image):
         told = []
         flow = JointSpaceTimeTVFlow(**params)

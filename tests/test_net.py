@@ -392,3 +392,21 @@ class TestRefusals:
         for value in values:
             with pytest.raises(ValueError, match=rf"'{name}' parameter.* type TVFlowNet\({name}="):
                 TVFlowNet(**{name: value}).fit(image)
+
+
+def test_patterns_of_single_pixels_do_not_grow(image):
+    rows, columns = np.indices((48, 56))
+    checkered = image + 0.1 * ((rows + columns) % 2)
+    truth = ChambolleTVFlow().transform(checkered, [0.2, 1.0])
+    for n_steps in (16, 64):
+        u = TVFlowNet.from_pretrained(n_steps=n_steps).transform(checkered, [0.2, 1.0])
+        errors = np.sqrt(np.mean((u - truth) ** 2, axis=(1, 2)))
+        assert (errors < 10 ** (-45 / 20)).all()
+    board = ((rows + columns) % 2).astype(float)
+    u = TVFlowNet.from_pretrained().transform(board, [1.0, 5.0])
+    np.testing.assert_allclose(u, 0.5, atol=1e-3)
+
+
+def test_a_training_that_leaves_the_numbers_is_an_error(image):
+    with pytest.raises(ValueError, match="Pass a smaller lr"):
+        TVFlowNet(max_epochs=1, lr=1e30, random_state=0, early_stopping=False).fit(image)

@@ -168,6 +168,25 @@ class TestResult:
         assert flow(image, 0.2, scheme="explicit", n_steps=800).shape == image.shape
 
     @pytest.mark.parametrize(
+        ("params", "t", "message"),
+        [
+            ({"eps": 1e-300}, 1.0, "Pass a larger eps, or more n_steps"),
+            ({}, 1e300, "Pass a larger eps, or more n_steps"),
+            ({"eps": 1e-12, "scheme": "explicit"}, 0.1, r"4.0e\+11 steps. Pass a larger eps"),
+            ({"eps": 1e-300, "scheme": "explicit"}, 1e10, "Pass a larger eps"),
+        ],
+    )
+    def test_what_is_too_stiff_is_refused(self, params, t, message, image):
+        with pytest.raises(ValueError, match=message):
+            flow(image[:8, :9], t, **params)
+
+    @SCHEMES
+    def test_a_huge_eps_does_nothing(self, scheme, image):
+        np.testing.assert_allclose(flow(image, 0.1, scheme=scheme, eps=1e300), image, atol=1e-12)
+        tiny = image * 1e-300
+        np.testing.assert_allclose(flow(tiny, 1e-301, scheme=scheme), tiny, atol=1e-312)
+
+    @pytest.mark.parametrize(
         ("params", "message"),
         [
             ({"scheme": "implicit"}, "'scheme' parameter"),

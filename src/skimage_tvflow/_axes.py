@@ -290,7 +290,7 @@ class ImageAxes:
         split = self._split(errors)
         # Squares of values such as 1e200 are out of range.
         largest = np.max(split, axis=-1, keepdims=True)
-        size = np.where(largest > 0, largest, 1.0)
+        size = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
         return np.asarray(size[..., 0] * np.sqrt(np.mean(np.square(split / size), axis=-1)))
 
     def every(self, flags: np.ndarray) -> np.ndarray:

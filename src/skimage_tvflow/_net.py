@@ -261,7 +261,7 @@ class TVFlowNet(BaseTVFlow):
         Raises
         ------
         ValueError, TypeError
-            If a parameter or an image is not what it must be.
+            If a parameter or an image is not what it must be, or the loss does not stay finite.
         """
         self.__dict__.pop("n_features_in_", None)
         if self.checkpoint_dir is not None and not isinstance(self.random_state, Integral):
@@ -284,6 +284,11 @@ class TVFlowNet(BaseTVFlow):
             verbose=bool(self.verbose),
         )
         losses, validation_losses = train(net, images, plan, callback)
+        if losses and not np.isfinite(losses).all():
+            raise ValueError(
+                f"The training has left the numbers: the loss of its epochs is {losses}. Pass a "
+                "smaller lr, lr='auto', or images of another scale, such as image / image.std()."
+            )
         self._take(net)
         self.n_iter_ = len(losses)
         self.loss_curve_, self.validation_loss_curve_ = losses, validation_losses

@@ -21,6 +21,8 @@ from skimage_tvflow.core.regularized import (
 from skimage_tvflow.core.scheme import Wanted
 
 _LAGGED_STEPS = 50
+# Explicit steps that nobody would wait for.
+_MOST_STEPS = 10**7
 
 
 class RegularizedTVFlow(BaseTVFlow):
@@ -142,10 +144,16 @@ class RegularizedTVFlow(BaseTVFlow):
         """The number of steps, or None for as many explicit ones as are needed."""
         if self.scheme != "explicit":
             return _LAGGED_STEPS if self.n_steps == "auto" else int(self.n_steps)
-        if self.n_steps == "auto":
-            return None
         sizes = job.image.shape[2:]
         needed = fewest_stable_steps(job.times.increasing[-1], self.eps, job.spacing, sizes)
+        if needed > _MOST_STEPS:
+            raise ValueError(
+                f"Explicit Euler with eps={self.eps} up to t={job.times.increasing[-1]} would take "
+                f"{needed:.1e} steps. Pass a larger eps, such as eps={self.eps * 1e3:g}, or "
+                "scheme='lagged-diffusivity'."
+            )
+        if self.n_steps == "auto":
+            return None
         if int(self.n_steps) < needed:
             raise ValueError(
                 f"n_steps={self.n_steps} explicit Euler steps are unstable with eps={self.eps} up "

@@ -20,11 +20,14 @@ class TVFlowResult:
         The flow at these times, of the kind and on the device of the image.
     dual : array of shape (T, n_spatial, *image.shape) or None
         The mean, over the time since the next smaller time asked for, of the dual variable `phi`:
-        ``|phi| <= 1``. With ``order=1``, ``u_k = u_{k-1} + (t_k - t_{k-1}) * div(phi_k)``; with
+        ``|phi| <= 1``, but for the regularised flows. With ``order=1``,
+        ``u_k = u_{k-1} + (t_k - t_{k-1}) * div(phi_k)``, but for the residual objective; with
         ``order=2`` it belongs to the finer of the two trajectories, whose extrapolation `u` is.
     error_estimate : ndarray of shape (T,), or (T, B) with a batch axis
-        Estimated root-mean-square error per pixel, in the values of the image. NaN where nothing
-        was computed that could estimate it (``tol=None`` with ``order=1``).
+        Estimated root-mean-square error per pixel, in the values of the image; with a given number
+        of time steps of order 1, the error of their solution, not that of their length. NaN where
+        nothing was computed that could estimate it (``tol=None`` with ``order=1``; without
+        `error_bound`, the network, the residual objective and the regularised flows).
     error_bound : ndarray of the same shape, or None
         What the root-mean-square distance from the exact flow of the discrete image is certainly
         below, whatever the solver did: see `certify`. None if it was not asked for.

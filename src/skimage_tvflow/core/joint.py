@@ -14,8 +14,9 @@ from torch import Tensor
 from skimage_tvflow.core import backends
 from skimage_tvflow.core.certificate import Ledger
 from skimage_tvflow.core.clock import Poll
+from skimage_tvflow.core.extinction import flux
 from skimage_tvflow.core.march import Begin
-from skimage_tvflow.core.operators import distance
+from skimage_tvflow.core.operators import distance, magnitude
 from skimage_tvflow.core.parallel import run_all
 from skimage_tvflow.core.plan import steps_in_intervals
 from skimage_tvflow.core.problem import Problem
@@ -75,6 +76,88 @@ class _Found:
     converged: bool = True
 
 
+@dataclass(frozen=True)
+class _Course:
+    """The time steps of one item, and what comes when nothing is left to move.
+
+    Attributes
+    ----------
+    lengths : array of shape (N,), of the steps
+    ends : the steps at whose end a time asked for is reached, and N
+    later : array, how long it is from the last step to the times that are then left, one by one
+    """
+
+    lengths: np.ndarray
+    ends: np.ndarray
+    later: np.ndarray
+
+    @classmethod
+    def of(cls, times: np.ndarray, n_times: int, u: Tensor, spacing: Sequence[float]) -> _Course:
+        """``n_times`` steps to the last of ``times``, or to where ``u`` has long been constant."""
+        centred = (u - u.mean(list(range(1, u.ndim)), keepdim=True))[None]
+        # A single step of this length ends in the mean.
+        longest = float(magnitude(flux(centred, spacing)).max())
+        horizon = min(times[-1], 2 * longest)
+        inner = times[times < horizon]
+        intervals = np.diff([0.0, *inner, horizon])
+        counts = steps_in_intervals(n_times, intervals, horizon)
+        smallest = torch.finfo(u.dtype).tiny
+        lengths = np.maximum(np.repeat(intervals / counts, counts), smallest)
+        return cls(lengths, np.cumsum(counts), np.diff([horizon, *times[len(inner) :]]))
+
+
+class _Record:
+    """The trajectory of one item as it is gone through, noted at the times asked for."""
+
+    def __init__(self, before: Tensor, ledger: Ledger, wanted: Wanted) -> None:
+        self._before, self._ledger, self._wanted = before, ledger, wanted
+        self._mean: Tensor | None = None
+        self._since = 0.0
+        self._u: list[Tensor] = []
+        self._duals: list[Tensor] = []
+        self._errors: list[float] = []
+        self._bounds: list[float] = []
+
+    def move(self, after: Tensor, dual: Tensor | None, length: float) -> None:
+        """Take a step; ``dual`` is needed for the dual variable and the bound."""
+        if dual is not None:
+            part = dual * length
+            self._mean = part if self._mean is None else self._mean + part
+            self._since += length
+        if self._wanted.bound and dual is not None:
+            lengths = np.array([length])
+            self._ledger.charge(self._before[None], after[None], dual[None], lengths)
+        self._before = after
+
+    def vanish(self, length: float, spacing: Sequence[float]) -> bool:
+        """Stand still, or go to the mean where one step does; whether it did."""
+        u = self._before
+        mean = u.mean(list(range(1, u.ndim)), keepdim=True).expand_as(u)
+        psi = flux((u - mean)[None], spacing)[0]
+        goes = float(magnitude(psi[None]).max()) <= length
+        self.move(mean if goes else u, -psi / length if goes else torch.zeros_like(psi), length)
+        return goes
+
+    def note(self, error: float) -> None:
+        """Here is a time asked for."""
+        self._u.append(self._before)
+        self._errors.append(error)
+        self._bounds.append(float(self._ledger.bound[0]))
+        if self._wanted.dual and self._mean is not None:
+            self._duals.append(self._mean / self._since)
+        self._mean, self._since = None, 0.0
+
+    def found(self) -> _Found:
+        """All that was noted."""
+        return _Found(
+            torch.stack(self._u),
+            torch.stack(self._duals) if self._duals else None,
+            np.array(self._errors),
+            np.array(self._bounds) if self._wanted.bound else None,
+            [],
+        )
+
+
 class Joint:
     """All items at all times, each item by a minimisation of its own."""
 
@@ -110,15 +193,17 @@ class Joint:
         self._poll(0.999 * last * float(self._shares.mean()))
 
     def _solve(self, item: int, times: Sequence[float]) -> _Found:
-        intervals = np.diff([0.0, *times])
-        counts = steps_in_intervals(self._settings.n_times, intervals, times[-1])
-        lengths = np.repeat(intervals / counts, counts) * self._unit[item]
-        ends = np.cumsum(counts)
         if self.flat[item]:
             return self._still(item, len(times))
+        course = _Course.of(
+            np.asarray(times) * self._unit[item],
+            self._settings.n_times,
+            self._problem.u[item],
+            self._problem.spacing,
+        )
         if self._settings.objective == "residual":
-            return self._descend(item, lengths, ends)
-        return self._converge(item, lengths, ends)
+            return self._descend(item, course)
+        return self._converge(item, course)
 
     def _still(self, item: int, n_times: int) -> _Found:
         """The answer for a constant image."""
@@ -127,10 +212,10 @@ class Joint:
         zeros = np.zeros(n_times)
         return _Found(u.expand(n_times, *u.shape), dual, zeros, zeros, [0.0])
 
-    def _converge(self, item: int, lengths: np.ndarray, ends: np.ndarray) -> _Found:
+    def _converge(self, item: int, course: _Course) -> _Found:
         """Primal-dual iterations until the gap says that it is done."""
         settings, deviation = self._settings, float(self._deviation[item])
-        image = self._problem.u[item]
+        image, lengths, ends = self._problem.u[item], course.lengths, course.ends
         step = _STEP * math.sqrt(lengths.sum() * deviation)
         minimisation = backends.primal_dual(
             Grid(image, tuple(lengths), self._problem.spacing), step
@@ -157,65 +242,56 @@ class Joint:
             self._shares[item] = max(1 - left.max(), n_iter / settings.max_num_iter)
             if error.max() <= settings.tol or n_iter == settings.max_num_iter:
                 break
-        found = self._answer(item, lengths, ends, minimisation, 1.0)
-        found.error, found.losses, found.n_iter = error * deviation, losses, n_iter
+        found = self._answer(item, course, minimisation, error * deviation, 1.0)
+        found.losses, found.n_iter = losses, n_iter
         found.converged = bool(error.max() <= settings.tol)
         return found
 
-    def _descend(self, item: int, lengths: np.ndarray, ends: np.ndarray) -> _Found:
+    def _descend(self, item: int, course: _Course) -> _Found:
         """All iterations of Adam, at the contrast of the paper, for which its loss is made."""
         scale = _DEVIATION / float(self._deviation[item])
-        grid = Grid(self._problem.u[item] * scale, tuple(lengths * scale), self._problem.spacing)
+        lengths = tuple(course.lengths * scale)
+        grid = Grid(self._problem.u[item] * scale, lengths, self._problem.spacing)
         minimisation = backends.descent(grid, self._settings.lr)
         losses: list[float] = []
         while len(losses) < self._settings.max_num_iter and not self._cancelled:
             count = min(_BETWEEN, self._settings.max_num_iter - len(losses))
             losses += minimisation.iterate(count, self._cancelled)
             self._shares[item] = len(losses) / self._settings.max_num_iter
-        found = self._answer(item, lengths, ends, minimisation, scale)
-        if found.bound is not None:
+        # Iterations that lead away from the minimum, or out of the numbers, have led nowhere.
+        converged = bool(losses) and losses[-1] <= losses[0]
+        error = np.full(len(course.ends), math.nan if converged else math.inf)
+        found = self._answer(item, course, minimisation, error, scale)
+        if found.bound is not None and converged:
             found.error = found.bound / _BOUND_OVER_ERROR
-        found.losses, found.n_iter = losses, len(losses)
+        found.losses, found.n_iter, found.converged = losses, len(losses), converged
         return found
 
     def _answer(
         self,
         item: int,
-        lengths: np.ndarray,
-        ends: np.ndarray,
+        course: _Course,
         minimisation: Minimisation,
+        error: np.ndarray,
         scale: float,
     ) -> _Found:
-        """What is at the ``ends`` of steps, of a trajectory at ``scale`` times the contrast."""
-        before = minimisation.start() / scale
-        image, wanted = self._problem.u[item], self._wanted
+        """What is at the times asked for, of a trajectory at ``scale`` times the contrast."""
+        wanted, before = self._wanted, minimisation.start() / scale
+        image = self._problem.u[item]
         start = self._rounding[item] + distance(before[None], image[None]).cpu().numpy()
-        ledger = Ledger(start, self._problem.spacing)
-        u, duals, bounds = [], [], []
-        nothing = torch.zeros_like(minimisation.dual(0))
-        mean, since = nothing, 0.0
-        stops = set(ends.tolist())
+        record = _Record(before, Ledger(start, self._problem.spacing), wanted)
+        stops = dict(zip(course.ends[:-1].tolist(), error))
         for n, after in enumerate(minimisation.trajectory(), 1):
-            after, length = after / scale, lengths[n - 1]
-            if wanted.bound or wanted.dual:
-                dual = minimisation.dual(n - 1)
-                mean, since = mean + length * dual, since + length
-            if wanted.bound:
-                ledger.charge(before[None], after[None], dual[None], lengths[n - 1 : n])
+            dual = minimisation.dual(n - 1) if wanted.bound or wanted.dual else None
+            record.move(after / scale, dual, course.lengths[n - 1])
             if n in stops:
-                u.append(after)
-                bounds.append(ledger.bound[0])
-                if wanted.dual:
-                    duals.append(mean / since)
-                mean, since = nothing, 0.0
-            before = after
-        return _Found(
-            torch.stack(u),
-            torch.stack(duals) if duals else None,
-            np.full(len(ends), np.nan),
-            np.array(bounds) if wanted.bound else None,
-            [],
-        )
+                record.note(stops[n])
+        left = error[-1]
+        for length in course.later:
+            if length > 0 and record.vanish(length, self._problem.spacing):
+                left = 0.0
+            record.note(left)
+        return record.found()
 
     def _outcome(self, times: Sequence[float], found: Sequence[_Found]) -> Outcome:
         u = self.units.restore(torch.stack([f.u for f in found]))

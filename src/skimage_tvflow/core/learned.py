@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -14,8 +15,14 @@ from skimage_tvflow.core.clock import Poll
 from skimage_tvflow.core.dual import Momentum, accelerated
 from skimage_tvflow.core.extinction import flux
 from skimage_tvflow.core.march import Begin
-from skimage_tvflow.core.network import UnrolledNet
-from skimage_tvflow.core.operators import distance, magnitude, norm_bound
+from skimage_tvflow.core.network import State, UnrolledNet
+from skimage_tvflow.core.operators import (
+    distance,
+    divergence,
+    magnitude,
+    norm_bound,
+    total_variation,
+)
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.scheme import Outcome, Wanted, column
 
@@ -23,6 +30,9 @@ from skimage_tvflow.core.scheme import Outcome, Wanted, column
 # this power of the time: what is left then is larger, and slower.
 WINDOW = 0.8
 _GROWTH = 0.5
+
+# Iterations of the dual solve where a step of the network is none of the flow.
+_RESCUE = 40
 
 # What the bound says of the error, on photographs.
 _BOUND_OVER_ERROR = 5.0
@@ -82,7 +92,9 @@ class Learned:
         while given < len(times):
             n_iter = self._settings.refine + self._net.n_layers(state)
             with torch.no_grad():
+                before = state.g
                 state = self._net.step(state, self._polish if self._settings.refine else None)
+                state = self._steadied(before, state)
             after = state.g * column(step, state.g)
             for i, path in enumerate(paths):
                 path.go_on(after[i], state.z[i], step[i], n_iter)
@@ -102,11 +114,27 @@ class Learned:
     def _over(self, step: np.ndarray) -> Tensor:
         return self._u / column(step, self._u)
 
-    def _polish(self, g: Tensor, z: Tensor) -> Tensor:
-        """Iterations of the dual solve, from the network's answer."""
-        momenta = Momentum.planned(self._settings.refine, norm_bound(self._spacing, g.shape[2:]))
+    def _steadied(self, before: Tensor, state: State) -> State:
+        """The state after a step from ``before``, solved anew where it raised the variation.
+
+        A step of the flow never does. What the network has not learned, patterns of single pixels,
+        would otherwise grow from step to step.
+        """
+        risen = total_variation(state.g, self._spacing) > total_variation(before, self._spacing)
+        items = risen.nonzero()[:, 0]
+        if not len(items):
+            return state
+        z, g = state.z.clone(), state.g.clone()
+        z[items] = self._polish(before[items], z[items], _RESCUE)
+        g[items] = before[items] + divergence(z[items][:, None], self._spacing)
+        return dataclasses.replace(state, g=g, z=z)
+
+    def _polish(self, g: Tensor, z: Tensor, n_iter: int | None = None) -> Tensor:
+        """Iterations of the dual solve, ``refine`` if not said, from the network's answer."""
+        n_iter = self._settings.refine if n_iter is None else n_iter
+        momenta = Momentum.planned(n_iter, norm_bound(self._spacing, g.shape[2:]))
         phi = previous = z[:, None]
-        for j in range(self._settings.refine):
+        for j in range(n_iter):
             momentum = momenta[j % len(momenta)]
             phi, previous = accelerated(g, phi, previous, momentum, self._spacing), phi
         return phi[:, 0]

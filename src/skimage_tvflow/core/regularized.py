@@ -10,8 +10,9 @@ arXiv:2206.04406 (2022), eq. (4) and (5).
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,8 @@ from skimage_tvflow.core.plan import steps_in_intervals
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.scheme import Outcome, Wanted
 
+# More are never taken.
+_MOST_STEPS = 1e15
 # What the bound says of the error, on photographs.
 _BOUND_OVER_ERROR = 2.5
 
@@ -58,7 +61,8 @@ def fewest_stable_steps(
     The derivative of the right hand side is at most ``L / eps``, L the bound of the squared norm
     of D.
     """
-    return max(1, math.ceil(time * norm_bound(spacing, sizes) / (2 * eps) * (1 - 1e-12)))
+    steps = time * norm_bound(spacing, sizes) / (2 * eps) * (1 - 1e-12) if eps > 0 else math.inf
+    return max(1, math.ceil(min(steps, _MOST_STEPS)))
 
 
 class Regularized:
@@ -105,9 +109,8 @@ class Regularized:
         length = (time - now) / count * self._unit[item]
         mean = torch.zeros_like(gradient(u, self._spacing))
         for n in range(0 if self.flat[item] else count):
-            if self._poll is not None:
-                self._poll(now + (time - now) * n / count)
-            after, phi = self._step(u, length, float(self._eps[item]))
+            tick = functools.partial(self._tell, now + (time - now) * n / count)
+            after, phi = self._step(u, length, float(self._eps[item]), tick)
             if self._wanted.bound:
                 ledger.charge(u, after, phi, np.array([length]))
             mean += phi / count
@@ -115,8 +118,15 @@ class Regularized:
         self._u[item] = u[0]
         return mean[0]
 
-    def _step(self, u: Tensor, length: float, eps: float) -> tuple[Tensor, Tensor]:
+    def _tell(self, time: float, *_: object) -> None:
+        if self._poll is not None:
+            self._poll(time)
+
+    def _step(
+        self, u: Tensor, length: float, eps: float, tick: Callable[..., None]
+    ) -> tuple[Tensor, Tensor]:
         """One step; the image after it, and the dual variable that took it there."""
+        tick()
         du = gradient(u, self._spacing)
         if self._settings.scheme == "explicit":
             phi = du * diffusivity(du, eps)
@@ -126,7 +136,7 @@ class Regularized:
         after = u
         for _ in range(self._settings.n_iter):
             weight = diffusivity(gradient(after, self._spacing), eps)
-            after = implicit_step(u, after, length * weight, self._spacing)
+            after = implicit_step(u, after, length * weight, self._spacing, tick)
         # What the last system makes of the image is a dual variable, but for the solver's rounding.
         return after, gradient(after, self._spacing) * weight
 
@@ -144,7 +154,7 @@ class Regularized:
 
 def diffusivity(du: Tensor, eps: float) -> Tensor:
     """``1 / |Du|_eps``, over channels and axes; (N, 1, 1, *spatial)."""
-    return (du.square().sum((1, 2), keepdim=True) + eps**2).rsqrt_()
+    return (du.square().sum((1, 2), keepdim=True) + eps * eps).rsqrt_()
 
 
 def regularized(settings: RegularizedSettings) -> Begin:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -14,7 +14,13 @@ from torch import Tensor
 _RTOL = 1e-8
 
 
-def implicit_step(u: Tensor, guess: Tensor, weight: Tensor, spacing: Sequence[float]) -> Tensor:
+def implicit_step(
+    u: Tensor,
+    guess: Tensor,
+    weight: Tensor,
+    spacing: Sequence[float],
+    tick: Callable[[object], None],
+) -> Tensor:
     r"""Solve :math:`(I + D^T W D) v = u`, every channel for itself.
 
     Parameters
@@ -22,10 +28,16 @@ def implicit_step(u: Tensor, guess: Tensor, weight: Tensor, spacing: Sequence[fl
     u, guess : Tensors of shape (1, C, *spatial)
     weight : Tensor of shape (1, 1, 1, *spatial), the diagonal of W > 0
     spacing : one per spatial axis
+    tick : called in every iteration; what it raises ends the solve
 
     Returns
     -------
     Tensor of shape (1, C, *spatial)
+
+    Raises
+    ------
+    ValueError
+        If it cannot be solved.
     """
     diagonal = sparse.diags_array(weight.double().cpu().numpy().ravel())
     matrix = sparse.eye_array(weight.numel(), format="csr")
@@ -35,8 +47,14 @@ def implicit_step(u: Tensor, guess: Tensor, weight: Tensor, spacing: Sequence[fl
     out = torch.empty_like(u)
     for c in range(u.shape[1]):
         right, start = (x[0, c].double().cpu().numpy().ravel() for x in (u, guess))
-        found, failed = linalg.cg(matrix, right, start, rtol=_RTOL, M=jacobi)
-        assert not failed
+        with np.errstate(over="ignore", invalid="ignore"):
+            found, failed = linalg.cg(matrix, right, start, rtol=_RTOL, M=jacobi, callback=tick)
+        if failed or not np.isfinite(found).all():
+            raise ValueError(
+                "A step of lagged diffusivity has a linear system that conjugate gradients do not "
+                "solve: eps is too small for the length of the step. Pass a larger eps, or more "
+                "n_steps."
+            )
         out[0, c] = torch.from_numpy(found).reshape(u.shape[2:]).to(u)
     return out
 
