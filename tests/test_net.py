@@ -18,6 +18,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from exact_flow import exact_flow
 from skimage_tvflow import ChambolleTVFlow, TVFlowNet, certify, tv_flow
 from skimage_tvflow._training import CHECKPOINT
+from skimage_tvflow.core.train import Patches
 
 
 def rms(u, axis=None):
@@ -410,3 +411,12 @@ def test_patterns_of_single_pixels_do_not_grow(image):
 def test_a_training_that_leaves_the_numbers_is_an_error(image):
     with pytest.raises(ValueError, match="Pass a smaller lr"):
         TVFlowNet(max_epochs=1, lr=1e30, random_state=0, early_stopping=False).fit(image)
+
+
+def test_a_small_image_does_not_shorten_the_patches_of_all():
+    rng = np.random.default_rng(0)
+    large = [rng.random((40, 50)).astype(np.float32) for _ in range(9)]
+    small = rng.random((4, 5)).astype(np.float32)
+    shapes = [Patches([*large, small], 32).draw(rng, 4)[0].shape for _ in range(60)]
+    assert {shape[2:] for shape in shapes} == {(32, 32), (4, 4)}
+    assert sum(shape[2:] == (32, 32) for shape in shapes) > 40

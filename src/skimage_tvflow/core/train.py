@@ -69,21 +69,25 @@ class Patches:
     def __init__(self, images: Sequence[np.ndarray], size: int) -> None:
         self._images = images
         self._deviations = [float(image.std(dtype=np.float64)) for image in images]
-        smallest = np.min([image.shape for image in images], axis=0)
-        # Patches of a batch are stacked and turned: they are as long as the shortest side allows.
-        turnable = smallest[smallest > 1]
-        side = min(size, int(turnable.min())) if turnable.size else 1
-        self.shape = tuple(min(side, int(n)) for n in smallest)
-        self._axes = [axis for axis, n in enumerate(self.shape) if n > 1]
+        self._size = size
 
     def draw(self, rng: np.random.Generator, count: int) -> tuple[Tensor, Tensor]:
-        """Patches without their means, (count, 1, *shape), and the window of each, (count,)."""
-        chosen, windows = [], []
-        for _ in range(count):
+        """Patches without their means, (count, 1, *shape), and the window of each, (count,).
+
+        The first image that is drawn says how large they are, and smaller ones are passed over: one
+        small image among large ones does not shorten all patches.
+        """
+        chosen: list[np.ndarray] = []
+        windows = []
+        shape: tuple[int, ...] = ()
+        while len(chosen) < count:
             which = int(rng.integers(len(self._images)))
             image = self._images[which]
-            begin = [int(rng.integers(n - m + 1)) for n, m in zip(image.shape, self.shape)]
-            patch = image[tuple(slice(b, b + m) for b, m in zip(begin, self.shape))]
+            shape = shape or self._shape(image)
+            if any(n < m for n, m in zip(image.shape, shape)):
+                continue
+            begin = [int(rng.integers(n - m + 1)) for n, m in zip(image.shape, shape)]
+            patch = image[tuple(slice(b, b + m) for b, m in zip(begin, shape))]
             patch = self._turned(rng, patch)
             contrast = np.exp(rng.uniform(*np.log(_CONTRASTS))) if rng.random() < 0.5 else 1.0
             deviation = self._deviations[which]
@@ -93,11 +97,16 @@ class Patches:
         patches = torch.from_numpy(np.stack(chosen).astype(np.float32))[:, None]
         return patches, torch.tensor(windows, dtype=torch.float32)
 
+    def _shape(self, image: np.ndarray) -> tuple[int, ...]:
+        """That of patches of an image; they are turned, so as long as its shortest side allows."""
+        side = min([self._size, *(n for n in image.shape if n > 1)])
+        return tuple(min(side, n) for n in image.shape)
+
     def _turned(self, rng: np.random.Generator, patch: np.ndarray) -> np.ndarray:
-        order = list(range(patch.ndim))
-        for axis, other in zip(self._axes, rng.permutation(self._axes)):
+        order, axes = list(range(patch.ndim)), [a for a, n in enumerate(patch.shape) if n > 1]
+        for axis, other in zip(axes, rng.permutation(axes)):
             order[axis] = int(other)
-        flips = tuple(axis for axis in self._axes if rng.random() < 0.5)
+        flips = tuple(axis for axis in axes if rng.random() < 0.5)
         return np.flip(patch.transpose(order), flips)
 
 
