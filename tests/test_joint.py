@@ -21,6 +21,7 @@ from skimage_tvflow import (
     total_variation,
     tv_flow,
 )
+from strategies import images
 
 TIGHT = {"n_times": 6, "tol": 1e-6, "max_num_iter": 10**5}
 BOTH = pytest.mark.parametrize(
@@ -28,18 +29,6 @@ BOTH = pytest.mark.parametrize(
 )
 few = settings(max_examples=12)
 times = st.floats(0.01, 2)
-
-
-@st.composite
-def images(draw, n_spatial=(1, 2, 3)):
-    """Random images, with ties and flat parts in every other one."""
-    n = draw(st.sampled_from(n_spatial))
-    largest = {1: 20, 2: 9, 3: 5}[n]
-    shape = draw(st.lists(st.integers(1, largest), min_size=n, max_size=n))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    if draw(st.booleans()):
-        return rng.standard_normal(shape)
-    return rng.integers(0, 3, size=shape).astype(float)
 
 
 def joint(image, t, **params):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skimage_tvflow import ChambolleTVFlow, extinction_time, total_variation
+from strategies import images
 
 # Always the same steps and iterations: laws of the scheme itself hold to rounding.
 FIXED = {"n_steps": 4, "order": 1, "tol": None, "max_num_iter": 6}
@@ -15,18 +16,6 @@ SCHEMES = pytest.mark.parametrize(
     ids=["Euler", "Richardson", "projection"],
 )  # fmt: skip
 few = settings(max_examples=20)
-
-
-@st.composite
-def images(draw, n_spatial=(1, 2, 3)):
-    """Random images of size 1, with ties and flat parts in every other one."""
-    n = draw(st.sampled_from(n_spatial))
-    largest = {1: 20, 2: 9, 3: 5}[n]
-    shape = draw(st.lists(st.integers(1, largest), min_size=n, max_size=n))
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    if draw(st.booleans()):
-        return rng.standard_normal(shape)
-    return rng.integers(0, 3, size=shape).astype(float)
 
 
 times = st.floats(0.01, 2)

@@ -263,7 +263,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         error = np.empty((len(times), n))
         bound = np.empty((len(times), n)) if wanted.bound else None
         n_iter, converged = np.empty(n, np.int64), np.empty(n, np.bool_)
-        losses: list[np.ndarray] = []
+        losses: list[list[float]] = []
         finished = 0
         size = self._items_at_a_time(job)
         try:
@@ -283,7 +283,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                         bound[begin:end, items] = frames.bound.T
                     n_iter[items], converged[items] = frames.n_iter, frames.converged
                     if frames.losses is not None:
-                        losses.append(frames.losses)
+                        losses += frames.losses
                     if dual is not None and frames.dual is not None:
                         dual[begin:end, items] = frames.dual.transpose(0, 1)
                     finished = end if items.stop == n else 0

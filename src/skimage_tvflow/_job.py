@@ -60,8 +60,8 @@ class Collected:
         As in the result.
     finished : int
         How many times were reached.
-    losses : list of arrays of shape (n, K)
-        Values of an objective, of the items that were solved together; of all items or none.
+    losses : list of lists
+        Values of an objective on the way to a minimum, of all items or none.
     """
 
     u: torch.Tensor
@@ -71,7 +71,7 @@ class Collected:
     n_iter: np.ndarray
     converged: np.ndarray
     finished: int
-    losses: list[np.ndarray]
+    losses: list[list[float]]
 
     def frames(self, job: Job) -> Any:
         """
@@ -120,12 +120,8 @@ class Collected:
 
     def _loss_curve(self) -> np.ndarray:
         """The values of all items, (K, N), those of a shorter curve with its last to the end."""
-        longest = max(part.shape[1] for part in self.losses)
-        rows = [
-            np.pad(part, ((0, 0), (0, longest - part.shape[1])), mode="edge")
-            for part in self.losses
-        ]
-        return np.concatenate(rows).T
+        longest = max(map(len, self.losses))
+        return np.array([curve + curve[-1:] * (longest - len(curve)) for curve in self.losses]).T
 
     def _asked(self, job: Job) -> list[int]:
         return [k for k in job.times.order if k < self.finished]

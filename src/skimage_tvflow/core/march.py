@@ -44,7 +44,7 @@ class Frames:
     dual : Tensor of shape (N, M, C, n_spatial, *spatial) or None: the mean of phi since the time
         before
     bound : array of shape (N, M) or None: what the RMS error is certainly below
-    losses : array of shape (N, K) or None: the values of an objective on the way to a minimum
+    losses : N lists or None: the values of an objective on the way to a minimum
     """
 
     times: Sequence[float]
@@ -54,7 +54,7 @@ class Frames:
     converged: np.ndarray
     dual: Tensor | None
     bound: np.ndarray | None
-    losses: np.ndarray | None = None
+    losses: Sequence[list[float]] | None = None
 
 
 def march(

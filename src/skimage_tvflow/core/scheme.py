@@ -66,7 +66,7 @@ class Outcome:
     dual : Tensor of shape (N, M, C, n_spatial, *spatial) or None: the mean of phi since the time
         before
     bound : array of shape (N, M) or None, what the RMS error is certainly below
-    losses : array of shape (N, K) or None, the values of an objective on the way to a minimum
+    losses : N lists or None, the values of an objective on the way to a minimum
     """
 
     times: Sequence[float]
@@ -76,7 +76,7 @@ class Outcome:
     converged: np.ndarray
     dual: Tensor | None = None
     bound: np.ndarray | None = None
-    losses: np.ndarray | None = None
+    losses: Sequence[list[float]] | None = None
 
 
 @dataclass(frozen=True)
