@@ -36,7 +36,7 @@ axes[1, 0].set_axis_off()
 for title, u in shown.items():
     axes[1, 1].plot(u[row], label=title)
 axes[1, 1].set(title="along the line", xlabel="column", ylabel="value")
-axes[1, 1].legend(loc="upper center")
+axes[1, 1].legend(loc="center", fontsize="small")
 errors = [np.sqrt(np.mean((u - flow) ** 2)) for u in smoothed.values()]
 axes[1, 2].loglog(list(smoothed), errors, "o-")
 axes[1, 2].set(title="root mean square error", xlabel="eps")
