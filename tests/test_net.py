@@ -18,6 +18,7 @@ from sklearn.utils.estimator_checks import check_estimator
 from exact_flow import exact_flow
 from skimage_tvflow import ChambolleTVFlow, TVFlowNet, certify, tv_flow
 from skimage_tvflow._training import CHECKPOINT
+from skimage_tvflow.core import clock
 from skimage_tvflow.core.train import Patches
 
 
@@ -135,7 +136,10 @@ class TestAnswers:
         assert together.tolist() == alone
         assert together[0] > together[1] >= 6
 
-    def test_callback_stops(self, net, image):
+    @pytest.mark.parametrize("seconds", [0.0, 1.0])
+    def test_callback_stops(self, net, image, seconds, monkeypatch):
+        """Whether or not it hears of a time before that is given away."""
+        monkeypatch.setattr(clock, "POLL_SECONDS", seconds)
         result = net.solve(image, [0.05, 50.0], callback=lambda progress: progress.time >= 0.05)
         assert result.times.tolist() == [0.05]
 

@@ -59,7 +59,8 @@ class Progress:
     fraction : float
         From 0 to 1, in proportion to the time of the flow; it never goes back.
     time : float
-        The time of the flow that the items at work have reached.
+        The time of the flow that the items at work have reached; in a joint solution, whose times
+        come all at once, a share of the last.
     """
 
     fraction: float

@@ -99,12 +99,13 @@ class Learned:
             for i, path in enumerate(paths):
                 path.go_on(after[i], state.z[i], step[i], n_iter)
             reached = min(path.reached for path in paths)
-            if self._poll is not None:
-                self._poll(min(path.time for path in paths))
             if reached > given:
                 chosen = slice(given, reached)
                 yield self._outcome(times[chosen], paths, chosen)
                 given = reached
+            # A time is told as reached only after it was given away: a callback may end it there.
+            if self._poll is not None:
+                self._poll(min(path.time for path in paths))
             now = np.array([path.now for path in paths])
             growth = np.maximum(now / self._window, 1) ** _GROWTH
             longer = self._window * growth / self._settings.n_steps
