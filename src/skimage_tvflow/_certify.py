@@ -133,7 +133,7 @@ def certify(
         requested.increasing,
         int(refine),
     )
-    in_order = (bound * problem.units.scale.cpu().numpy()[:, None]).T[list(requested.order)]
+    in_order = (bound * problem.units.scale[:, None]).T[list(requested.order)]
     times = np.array([requested.increasing[k] for k in requested.order])
     return CertifiedError(times, axes.combine(in_order))
 

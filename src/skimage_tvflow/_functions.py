@@ -160,7 +160,7 @@ def extinction_time(
     )
     problem = Problem.of(axes.to_core(data.tensor), axes.spacing(spacing))
     times = extinction.extinction_time(problem, float(rtol), patient(data.tensor[None]))
-    times = times / problem.unit.cpu().numpy()
+    times = times / problem.unit
     return _plain(times.reshape(*axes.batch_shape, -1).max(-1))
 
 

@@ -7,12 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from skimage_tvflow import extinction_time
-from skimage_tvflow.core.extinction import coarse_remaining_time, remaining_time
+from skimage_tvflow.core.extinction import coarse_remaining_time, pixel_time, remaining_time
 
 BOUNDS = pytest.mark.parametrize("bound", [remaining_time, coarse_remaining_time])
 
 
-@BOUNDS
+def by_pixel(u, spacing):
+    return pixel_time(u.flatten(1).std(1, correction=0).numpy(), spacing)
+
+
+@pytest.mark.parametrize("bound", [remaining_time, coarse_remaining_time, by_pixel])
 @given(data=st.data(), seed=st.integers(0, 2**32 - 1))
 def test_never_above_the_extinction_time(bound, data, seed):
     n = data.draw(st.integers(1, 3))

@@ -9,7 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.operators import divergence, inner, magnitude, rms, total_variation
+from skimage_tvflow.core.operators import (
+    divergence,
+    exact_dtype,
+    inner,
+    magnitude,
+    rms,
+    total_variation,
+)
 
 # Sums in any order over 256 numbers, then pairwise, are off by less than 128 + log2(n) rounding
 # errors; every term has a few more.
@@ -54,11 +61,6 @@ def balance(
     noise = ROUNDING * (rms(before) + rms(after) + rms(slope))
     residual = rms(after - before - slope) + noise
     return Balance(np.stack(gaps), residual.cpu().numpy())
-
-
-def exact_dtype(u: Tensor) -> torch.dtype:
-    """The precision of sums: Apple's GPUs have no float64."""
-    return torch.float32 if u.device.type == "mps" else torch.float64
 
 
 def _gap(u: Tensor, slope: Tensor, spacing: Sequence[float]) -> np.ndarray:

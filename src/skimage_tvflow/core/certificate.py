@@ -26,8 +26,8 @@ import numpy as np
 from torch import Tensor
 
 from skimage_tvflow.core import backends
-from skimage_tvflow.core.balance import ROUNDING, exact_dtype
-from skimage_tvflow.core.operators import rms
+from skimage_tvflow.core.balance import ROUNDING
+from skimage_tvflow.core.operators import exact_dtype, rms
 from skimage_tvflow.core.plan import even, iterations_for
 from skimage_tvflow.core.problem import Problem
 
@@ -75,8 +75,8 @@ def certify(
     times : T increasing numbers >= 0
     refine : bound a trajectory of so many Euler steps in every interval, and add the distance to it
     """
-    unit = problem.unit.cpu().numpy()
-    own = Ledger(problem.rounding.cpu().numpy(), problem.spacing)
+    unit = problem.unit
+    own = Ledger(problem.rounding, problem.spacing)
     finer = _FinerTrajectory(problem, refine) if refine else None
     before, now, bounds = problem.u, 0.0, []
     for m, time in enumerate(times):
@@ -97,9 +97,9 @@ class _FinerTrajectory:
 
     def __init__(self, problem: Problem, n_steps: int) -> None:
         self._n_steps = n_steps
-        self._deviation = problem.deviation.cpu().numpy()
+        self._deviation = problem.deviation
         self._trajectory = backends.start(problem.u, problem.spacing, "accelerated")
-        self._ledger = Ledger(problem.rounding.cpu().numpy(), problem.spacing)
+        self._ledger = Ledger(problem.rounding, problem.spacing)
         self._at = problem.u
 
     def bound(self, candidate: Tensor, lengths: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ that is sharp as soon as :math:`u` is an eigenfunction, :math:`u = \lambda p`.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 
@@ -27,37 +28,55 @@ _BLOCKS = 4
 _MOST_ITERATIONS = 1000
 
 
-def remaining_time(u: Tensor, spacing: Sequence[float]) -> Tensor:
+def remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
     """The lower bound ``|u|^2 / J(u)`` of the time from ``u``, without mean, to extinction.
 
     Shape (N,); zero where u is zero.
     """
     variation = total_variation(u, spacing)
-    return torch.where(variation > 0, inner(u, u) / variation, 0.0)
+    return torch.where(variation > 0, inner(u, u) / variation, 0.0).cpu().numpy()
 
 
-def coarse_remaining_time(u: Tensor, spacing: Sequence[float]) -> Tensor:
+def pixel_time(deviation: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    r"""The same bound from a single pixel, the largest: it is at least the deviation.
+
+    What is zero at time T is :math:`-\int \mathrm{div}\,\phi` of some :math:`|\phi| \le 1`, thus
+    :math:`\langle u, w \rangle \le T J(w)` for every w: here one in this pixel, zero elsewhere.
+    """
+    inverse = [1 / h for h in spacing]
+    return deviation / (math.hypot(*inverse) + sum(inverse))
+
+
+def coarse_remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
     r"""The same bound from large blocks: noise, which hides it from the pixels, has no part there.
 
-    What is zero at time T is :math:`-\int \mathrm{div}\,\phi` of some :math:`|\phi| \le 1`, so that
-    :math:`\langle u, w \rangle \le T J(w)` for every w. Here w are the means of u over blocks, a
-    quarter of an axis long, and J(w) is bounded by the anisotropic variation.
+    As :func:`pixel_time`, where w are the means of u over blocks, a quarter of an axis long, and
+    J(w) is bounded by the anisotropic variation.
     """
+    sums, sizes = _block_sums(u)
+    volume = functools.reduce(np.multiply, sizes)
     # What is left of the mean in u must not pass for a structure.
-    sums = u - u.mean(list(range(2, u.ndim)), keepdim=True)
-    sizes = []
-    for axis in range(2, u.ndim):
-        parts = sums.split(-(-u.shape[axis] // _BLOCKS), axis)
-        sums = torch.cat([part.sum(axis, keepdim=True) for part in parts], axis)
-        shape = [-1 if k == axis else 1 for k in range(u.ndim)]
-        sizes.append(sums.new_tensor([part.shape[axis] for part in parts]).reshape(shape))
-    mean = sums / math.prod(sizes)
-    variation = sums.new_zeros(len(sums))
+    spatial = tuple(range(2, u.ndim))
+    sums = sums - volume * (sums.sum(spatial, keepdims=True) / volume.sum())
+    mean = sums / volume
+    variation = np.zeros(len(u))
     for axis, h in enumerate(spacing):
         edges = math.prod(sizes[:axis] + sizes[axis + 1 :]) / h
-        variation += (mean.diff(dim=2 + axis).abs_() * edges).flatten(1).sum(1)
-    product = (mean * sums).flatten(1).sum(1)
-    return torch.where(variation > 0, product / variation, 0.0)
+        jumps = np.abs(np.diff(mean, axis=2 + axis)) * edges
+        variation += jumps.reshape(len(u), -1).sum(1)
+    product = (mean * sums).reshape(len(u), -1).sum(1)
+    return np.divide(product, variation, out=np.zeros(len(u)), where=variation > 0)
+
+
+def _block_sums(u: Tensor) -> tuple[np.ndarray, list[np.ndarray]]:
+    """The sums of u over blocks, and the sizes of these along every axis."""
+    sums, sizes = u, []
+    for axis in range(2, u.ndim):
+        parts = sums.split(-(-u.shape[axis] // _BLOCKS), axis)
+        sums = torch.stack([part.sum(axis) for part in parts], axis)
+        shape = [-1 if k == axis else 1 for k in range(u.ndim)]
+        sizes.append(np.array([part.shape[axis] for part in parts]).reshape(shape))
+    return sums.cpu().numpy().astype(np.float64), sizes
 
 
 def flux(u: Tensor, spacing: Sequence[float]) -> Tensor:
@@ -98,7 +117,7 @@ def extinction_time(problem: Problem, rtol: float, poll: Poll | None = None) -> 
     spacing = problem.spacing
     trajectory = backends.start(problem.u, spacing, "accelerated")
     time = np.zeros(n)
-    left = remaining_time(problem.u, spacing).cpu().numpy()
+    left = remaining_time(problem.u, spacing)
     pending = np.flatnonzero(left > 0)
     while pending.size:
         u = trajectory.primal(pending)
@@ -110,7 +129,7 @@ def extinction_time(problem: Problem, rtol: float, poll: Poll | None = None) -> 
         time[pending] += _STEPS * step
         u = trajectory.primal(pending)
         p = divergence(trajectory.dual(pending), spacing)
-        rest = remaining_time(u, spacing).cpu().numpy()
+        rest = remaining_time(u, spacing)
         growth = (rms(u) * rms(p) / -inner(u, p) * u[0].numel()).cpu().numpy() ** 2 - 1
         left[pending] = np.nan_to_num(rest)
         total = time[pending] + left[pending]

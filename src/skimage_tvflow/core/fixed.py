@@ -10,6 +10,7 @@ from torch import Tensor
 
 from skimage_tvflow.core.backends import Frames
 from skimage_tvflow.core.clock import Poll
+from skimage_tvflow.core.extinction import coarse_remaining_time
 from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.plan import even, groups, iterations_for, steps_in_intervals
 from skimage_tvflow.core.problem import Problem
@@ -64,15 +65,23 @@ class Plain(Fixed):
         size = _CHUNK_BYTES // frame if frame < _LARGE_FRAME else 1
         longest = max(np.diff([0.0, *times])) * self._unit
         while times:
-            if self._wanted != Wanted() or self._may_be_extinct(self._now, longest):
+            count = self._alive_through(times[:size], longest) if self._wanted == Wanted() else 0
+            if count:
+                yield self._chunk(times[:count], out)
+            else:
                 count = 1
                 yield from self._intervals(times[:1], out)
-            else:
-                ends = np.multiply.outer(times[:size], self._unit) + longest
-                count = max(1, int((ends < self._alive_until).all(1).sum()))
-                yield self._chunk(times[:count], out)
             times = times[count:]
             out = None if out is None else out[:, count:]
+
+    def _alive_through(self, times: Sequence[float], longest: np.ndarray) -> int:
+        """How many of ``times`` come before any item can end, none if a step may end one now."""
+        ends = np.multiply.outer(times, self._unit) + longest
+        if (ends[-1] >= self._alive_until).any():
+            self._look(coarse_remaining_time)
+        if self._may_be_extinct(self._now, longest):
+            return 0
+        return max(1, int((ends < self._alive_until).all(1).sum()))
 
     def _chunk(self, times: Sequence[float], into: Tensor | None) -> Outcome:
         """Several intervals in one call of the backend."""

@@ -71,10 +71,10 @@ class Joint:
     ) -> None:
         self.units = problem.units
         self._problem, self._settings, self._wanted, self._poll = problem, settings, wanted, poll
-        self._deviation = problem.deviation.cpu().numpy()
+        self._deviation = problem.deviation
         self.flat = self._deviation == 0
-        self._unit = problem.unit.cpu().numpy()
-        self._rounding = problem.rounding.cpu().numpy()
+        self._unit = problem.unit
+        self._rounding = problem.rounding
         self._shares = np.zeros(len(self._unit))
         self._cancelled: list[object] = []
 

@@ -69,17 +69,16 @@ class Learned:
         poll: Poll | None,
     ) -> None:
         self.units = problem.units
-        deviation = problem.deviation.cpu().numpy()
+        deviation = problem.deviation
         self.flat = deviation == 0
         self._net, self._settings, self._wanted, self._poll = net, settings, wanted, poll
         self._spacing = problem.spacing
         # The network's numbers are float32; what that costs is charged for.
         self._dtype = problem.u.dtype
         self._u = problem.u.float()
-        self._unit = np.where(self.flat, 0.0, problem.unit.cpu().numpy())
+        self._unit = np.where(self.flat, 0.0, problem.unit)
         self._window = WINDOW * np.where(self.flat, 1.0, deviation)
-        rounding = problem.rounding.cpu().numpy()
-        rounding = rounding + distance(problem.u, self._u.to(self._dtype)).cpu().numpy()
+        rounding = problem.rounding + distance(problem.u, self._u.to(self._dtype)).cpu().numpy()
         self._ledgers = [Ledger(rounding[i : i + 1], self._spacing) for i in range(len(rounding))]
 
     def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:

@@ -91,7 +91,7 @@ def march(
     if not moving:
         return
     scheme = begin(Problem.of(image, spacing), wanted, steady(poll))
-    scale, flat = scheme.units.scale.cpu().numpy(), scheme.flat
+    scale, flat = scheme.units.scale, scheme.flat
     # What an image's values lose of a small contrast on a large offset when the mean is put back.
     offset = scheme.units.mean.abs().amax(1).cpu().numpy().astype(np.float64)
     lost = np.where(flat, 0.0, offset * torch.finfo(image.dtype).eps / 4)

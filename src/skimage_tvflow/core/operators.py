@@ -110,6 +110,11 @@ def distance(u: Tensor, v: Tensor) -> Tensor:
     return (sum(parts[1:], parts[0]) / u[0].numel()).sqrt()
 
 
+def exact_dtype(u: Tensor) -> torch.dtype:
+    """The precision of sums: Apple's GPUs have no float64."""
+    return torch.float32 if u.device.type == "mps" else torch.float64
+
+
 def norm_bound(spacing: Sequence[float], sizes: Sequence[int]) -> float:
     """The bound ``L = 4 sum_i 1 / h_i^2`` of the squared norm of D; one-pixel axes have no part."""
     differing = [h for h, n in zip(spacing, sizes, strict=True) if n > 1]
@@ -132,9 +137,4 @@ def _gradient_slabs(u: Tensor, spacing: Sequence[float]) -> Iterator[tuple[slice
 
 
 def _total(x: Tensor) -> Tensor:
-    return x.flatten(1).sum(1, dtype=_accumulator(x))
-
-
-def _accumulator(u: Tensor) -> torch.dtype:
-    # Apple's GPUs have no float64.
-    return torch.float32 if u.device.type == "mps" else torch.float64
+    return x.flatten(1).sum(1, dtype=exact_dtype(x))

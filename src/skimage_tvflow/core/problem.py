@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from skimage_tvflow.core import backends
 from skimage_tvflow.core.backends import Frames
-from skimage_tvflow.core.operators import rms
+from skimage_tvflow.core.operators import exact_dtype
 
 
 @dataclass(frozen=True)
@@ -20,28 +21,31 @@ class Units:
     Attributes
     ----------
     mean : Tensor of shape (N, C), what was taken off
-    scale : Tensor of shape (N,), float64, powers of two
+    scale : array of shape (N,), powers of two
     """
 
     mean: Tensor
-    scale: Tensor
+    scale: np.ndarray
 
     def normalise(self, frames: Tensor) -> Tensor:
         """From the image's values, shape (M, N, C, *spatial), to the solver's."""
         ones = [1] * (frames.ndim - 3)
         centred = frames - self.mean.reshape(*self.mean.shape, *ones)
-        return centred / self.scale.to(frames.dtype).reshape(-1, 1, *ones)
+        return centred / self._scale(frames).reshape(-1, 1, *ones)
 
     def frames(self, out: Tensor) -> Frames:
         """Where a march puts images in their own values: into ``out``, (N, M, C, *spatial)."""
-        return Frames(out, self.scale.cpu().numpy(), self.mean.cpu())
+        return Frames(out, self.scale, self.mean.cpu())
 
     def restore(self, u: Tensor) -> Tensor:
         """From the solver's units, shape (N, M, C, *spatial), to the image's, in place."""
         ones = [1] * (u.ndim - 3)
-        u *= self.scale.to(u.dtype).reshape(-1, 1, 1, *ones)
+        u *= self._scale(u).reshape(-1, 1, 1, *ones)
         u += self.mean.reshape(-1, 1, self.mean.shape[1], *ones)
         return u
+
+    def _scale(self, like: Tensor) -> Tensor:
+        return torch.from_numpy(self.scale).to(like)
 
 
 @dataclass(frozen=True)
@@ -58,48 +62,31 @@ class Problem:
     u : Tensor of shape (N, C, *spatial), the largest value in [1, 2), if the image's is normal
     units : Units, the way back to the image's values
     spacing : one per spatial axis, the smallest 1
-    unit : Tensor of shape (N,), float64: a time of the caller's is ``t * unit`` here
-    deviation : Tensor of shape (N,), float64: the standard deviation of every item of ``u``
-    rounding : Tensor of shape (N,), float64: what ``u`` is certainly nearer to the image, RMS
+    unit : array of shape (N,): a time of the caller's is ``t * unit`` here
+    deviation : array of shape (N,), the standard deviation of every item of ``u``
+    rounding : array of shape (N,), what ``u`` is certainly nearer to the image, RMS
     """
 
     u: Tensor
     units: Units
     spacing: tuple[float, ...]
-    unit: Tensor
-    deviation: Tensor
-    rounding: Tensor
+    unit: np.ndarray
+    deviation: np.ndarray
+    rounding: np.ndarray
 
     @classmethod
     def of(cls, image: Tensor, spacing: Sequence[float]) -> Problem:
         """The problem of ``image``, shape (N, C, *spatial)."""
-        n_spatial = image.ndim - 2
-        exact = torch.float32 if image.device.type == "mps" else torch.float64
-        mean = image.flatten(2).mean(2, dtype=exact).to(image.dtype)
-        centred = image.to(exact, copy=True)
-        centred -= mean.reshape(*mean.shape, *[1] * n_spatial)
-        lowest, highest = centred.flatten(1).aminmax(dim=1)
-        largest = torch.maximum(-lowest, highest)
-        # A constant image leaves rounding errors of its mean behind, not structures.
-        flat = largest <= torch.finfo(exact).eps * 4 * (mean.abs().amax(1) + largest)
-        # The reciprocal of a smaller number is out of range.
-        normal = math.frexp(torch.finfo(exact).tiny)[1]
-        exponent = torch.frexp(largest).exponent.clamp_(min=normal) - 1
-        scale = torch.ldexp(torch.ones_like(largest), exponent)
-        scale.masked_fill_(flat, 1.0)
-        factor = (1 / scale).masked_fill_(flat, 0.0)
-        centred *= factor.reshape(-1, *[1] * (n_spatial + 1))
-        deviation = rms(centred)
+        found = backends.normalise(image)
         finest = min(spacing)
-        u = centred.to(image.dtype)
         # Half a unit in the last place of every value, or of the smallest normal number.
         finfo = torch.finfo(image.dtype)
-        rounding = (deviation + finfo.tiny) * (finfo.eps if image.dtype != exact else 0.0)
+        eps = finfo.eps if image.dtype != exact_dtype(image) else 0.0
         return cls(
-            u=u,
-            units=Units(mean, scale),
+            u=found.u,
+            units=Units(found.mean, found.scale),
             spacing=tuple(h / finest for h in spacing),
-            unit=1 / (scale * finest),
-            deviation=deviation,
-            rounding=rounding,
+            unit=1 / (found.scale * finest),
+            deviation=found.deviation,
+            rounding=(found.deviation + finfo.tiny) * eps,
         )

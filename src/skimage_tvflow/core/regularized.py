@@ -72,16 +72,16 @@ class Regularized:
         self, problem: Problem, settings: RegularizedSettings, wanted: Wanted, poll: Poll | None
     ) -> None:
         self.units = problem.units
-        self.flat = problem.deviation.cpu().numpy() == 0
+        self.flat = problem.deviation == 0
         self._settings, self._wanted, self._poll = settings, wanted, poll
         self._spacing = problem.spacing
         self._u = [problem.u[i] for i in range(len(problem.u))]
-        self._unit = problem.unit.cpu().numpy()
+        self._unit = problem.unit
         # Values are divided by the scale, and differences are over spacings of which the finest is
         # 1 now.
-        scale = problem.units.scale.cpu().numpy()
+        scale = problem.units.scale
         self._eps = settings.eps / (self._unit * scale) / scale
-        rounding = problem.rounding.cpu().numpy()
+        rounding = problem.rounding
         self._ledgers = [Ledger(rounding[i : i + 1], self._spacing) for i in range(len(rounding))]
 
     def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:

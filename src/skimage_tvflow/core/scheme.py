@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,12 @@ from torch import Tensor
 from skimage_tvflow.core import backends
 from skimage_tvflow.core.certificate import Ledger
 from skimage_tvflow.core.clock import Poll
-from skimage_tvflow.core.extinction import coarse_remaining_time, flux, remaining_time
+from skimage_tvflow.core.extinction import (
+    coarse_remaining_time,
+    flux,
+    pixel_time,
+    remaining_time,
+)
 from skimage_tvflow.core.operators import (
     distance,
     magnitude,
@@ -123,8 +128,8 @@ class Scheme(ABC):
         self.units = problem.units
         self._settings = settings
         self._spacing = problem.spacing
-        self._unit = problem.unit.cpu().numpy()
-        self._deviation = problem.deviation.cpu().numpy()
+        self._unit = problem.unit
+        self._deviation = problem.deviation
         self._trajectories = [
             backends.start(problem.u, problem.spacing, settings.algorithm)
             for _ in range(n_trajectories)
@@ -133,10 +138,10 @@ class Scheme(ABC):
         self._at = [problem.u] * n_trajectories
         self.flat = self._deviation == 0
         self._wanted = wanted
-        self._bound = problem.rounding.cpu().numpy().copy()
+        self._bound = problem.rounding.copy()
         self._poll = poll
         self._now = self._last = 0.0
-        self._alive_until = np.zeros(len(self._unit))
+        self._alive_until = pixel_time(self._deviation, self._spacing)
 
     def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:
         """March through the increasing ``times``, all > 0.
@@ -215,9 +220,13 @@ class Scheme(ABC):
         for bound in (coarse_remaining_time, remaining_time):
             if (end < self._alive_until).all():
                 return False
-            left = bound(self._at[-1], self._spacing).cpu().numpy()
-            self._alive_until = np.maximum(self._alive_until, self._now * self._unit + left)
+            self._look(bound)
         return bool((end >= self._alive_until).any())
+
+    def _look(self, bound: Callable[[Tensor, Sequence[float]], np.ndarray]) -> None:
+        """Bound the remaining time by the images as they are now."""
+        left = bound(self._at[-1], self._spacing)
+        self._alive_until = np.maximum(self._alive_until, self._now * self._unit + left)
 
     @abstractmethod
     def _fewest_steps(self, end: float) -> int:

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
-from skimage_tvflow.core import balance as reference
+from skimage_tvflow.core import balance as plain_balance
+from skimage_tvflow.core import normalise as plain_normalise
 from skimage_tvflow.core.backends.torch_ops import TorchTrajectory
 from skimage_tvflow.core.backends.trajectory import Frames, Trajectory
+from skimage_tvflow.core.normalise import Normalised
 from skimage_tvflow.core.spacetime import Descent, Grid, Minimisation, PrimalDual
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "balance",
     "descent",
     "has_compiled",
+    "normalise",
     "primal_dual",
     "start",
 ]
@@ -43,15 +46,24 @@ def start(u: Tensor, spacing: Sequence[float], algorithm: str) -> Trajectory:
     return TorchTrajectory(u, spacing, algorithm)
 
 
+def normalise(image: Tensor) -> Normalised:
+    """The image as :func:`skimage_tvflow.core.normalise.normalise` has it."""
+    if image.device.type == "cpu":
+        from skimage_tvflow.core.backends import numba_normalise
+
+        return numba_normalise.normalise(image)
+    return plain_normalise.normalise(image)
+
+
 def balance(
     before: Tensor, after: Tensor, dual: Tensor, lengths: np.ndarray, spacing: Sequence[float]
-) -> reference.Balance:
+) -> plain_balance.Balance:
     """The balance of a piece, as :func:`skimage_tvflow.core.balance.balance` has it."""
     if before.device.type == "cpu" and before.ndim <= 5:
         from skimage_tvflow.core.backends import numba_balance
 
         return numba_balance.balance(before, after, dual, lengths, spacing)
-    return reference.balance(before, after, dual, lengths, spacing)
+    return plain_balance.balance(before, after, dual, lengths, spacing)
 
 
 def primal_dual(grid: Grid, step: float) -> Minimisation:

@@ -1,0 +1,57 @@
+"""Images without their means, in units of their own, compiled by numba."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skimage_tvflow.core.backends import _normalise
+from skimage_tvflow.core.normalise import Normalised, scales
+from skimage_tvflow.core.parallel import run_all
+
+# Less than this is done before another thread has woken up.
+_PIXELS_PER_TASK = 2**17
+
+
+def normalise(image: Tensor) -> Normalised:
+    """See :func:`skimage_tvflow.core.normalise.normalise`."""
+    n, channels = image.shape[:2]
+    pixels = image.contiguous().numpy().reshape(n, channels, -1)
+    u = np.empty_like(pixels)
+    each = functools.partial(_each, pixels.shape)
+    # From a value of the image, so that the mean of a constant one is exact.
+    first = pixels[:, :, 0].astype(np.float64)
+    sums = each(lambda i, c, part: _normalise.excess(pixels[i, c, part], first[i, c])).sum(2)
+    mean = (first + sums / pixels.shape[2]).astype(pixels.dtype)
+    offset = mean.astype(np.float64)
+    highest = each(lambda *where: pixels[where].max()).max(2) - offset
+    lowest = each(lambda *where: pixels[where].min()).min(2) - offset
+    largest = np.maximum(highest, -lowest).max(1)
+    scale, factor = scales(largest, np.abs(offset).max(1), torch.finfo(torch.float64))
+    squares = each(
+        lambda i, c, part: _normalise.rescale(
+            pixels[i, c, part], offset[i, c], factor[i], u[i, c, part]
+        )
+    )
+    deviation = np.sqrt(squares.sum((1, 2)) / pixels[0].size)
+    return Normalised(
+        torch.from_numpy(u.reshape(image.shape)), torch.from_numpy(mean), scale, deviation
+    )
+
+
+def _each(shape: tuple[int, ...], work: Callable[[int, int, slice], float]) -> np.ndarray:
+    """What ``work`` finds in the parts of every item and channel, shape (N, C, parts)."""
+    n, channels, size = shape
+    starts = range(0, size, _PIXELS_PER_TASK)
+    found = np.empty((n, channels, len(starts)))
+
+    def run(i: int, c: int, p: int) -> None:
+        found[i, c, p] = work(i, c, slice(starts[p], starts[p] + _PIXELS_PER_TASK))
+
+    tasks = [functools.partial(run, *where) for where in np.ndindex(*found.shape)]
+    run_all(tasks, torch.get_num_threads() if len(starts) > 1 else 1)
+    return found
