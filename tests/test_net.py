@@ -16,7 +16,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.utils.estimator_checks import check_estimator
 
 from exact_flow import exact_flow
-from skimage_tvflow import ChambolleTVFlow, TVFlowNet, certify, tv_flow
+from skimage_tvflow import ChambolleTVFlow, TVFlowNet, _weights, certify, tv_flow
 from skimage_tvflow._training import CHECKPOINT
 from skimage_tvflow.core import clock
 from skimage_tvflow.core.train import Patches
@@ -95,6 +95,9 @@ class TestAnswers:
     def test_laws(self, net, image):
         u = net.transform(image, 0.1)
         np.testing.assert_allclose(net.transform(255 * image + 30, 25.5), 255 * u + 30, atol=1e-3)
+        np.testing.assert_array_equal(net.transform(-image, 0.1), -u)
+        halves = np.repeat([[0.0], [1.0]], 8, axis=0) * np.ones(9)
+        np.testing.assert_array_equal(net.transform(-halves, 1.0), -net.transform(halves, 1.0))
         far = TVFlowNet.from_pretrained(spacing=2.0).transform(image, 0.2)
         np.testing.assert_allclose(far, u, atol=1e-5)
         assert u.mean() == pytest.approx(image.mean(), abs=1e-6)
@@ -215,6 +218,45 @@ class TestTraining:
         further = quick(weights=tmp_path / "mine.safetensors").fit(images)
         assert further.n_iter_ == 2
         assert (further.transform(images[0], 0.1) != expected).any()
+        assert trained.recipe_["epochs"] == 2
+        assert further.recipe_["from"] == loaded.recipe_ == trained.recipe_
+
+    def test_saved_again_nothing_is_lost(self, net, tmp_path):
+        for name in ("one", "other"):
+            net.save_pretrained(tmp_path / f"{name}.safetensors")
+        copied = TVFlowNet.from_pretrained(tmp_path / "one.safetensors")
+        assert copied.recipe_ == net.recipe_ == _weights.load("natural-2d").recipe
+        one, other = (path.read_bytes() for path in tmp_path.iterdir())
+        assert one == other
+
+    @pytest.mark.parametrize("name", [3, None, b"natural-2d"])
+    def test_weights_that_are_no_name(self, name):
+        with pytest.raises(TypeError, match=r"weights must be the name .*Pass 'natural-2d'"):
+            TVFlowNet.from_pretrained(name)
+
+    def test_callback_that_is_no_function(self, images):
+        with pytest.raises(TypeError, match=r"function of the progress, got 3\. Pass call"):
+            quick().fit(images, callback=3)
+
+    def test_callback_hears_the_end(self, images):
+        heard = []
+        quick().fit(images, callback=lambda progress: heard.append(progress.fraction) and None)
+        assert heard[0] > 0
+        assert heard[-1] == 1
+
+    @pytest.mark.parametrize(
+        ("shape", "params", "words"),
+        [
+            ((9, 9), {"spacing": (1, 2)}, r"spacing=\(1.0, 2.0\) differs between axes"),
+            ((5, 5, 5, 5), {}, "has 4 spatial axes, and the network takes up to 3"),
+            ((9, 9, 3), {"weights": "natural-2d"}, r"channel_axis=-1 if the last axis has colours"),
+        ],
+    )
+    def test_a_list_is_checked_as_an_array(self, shape, params, words):
+        image = np.random.default_rng(0).random(shape)
+        for given in (image, [image]):
+            with pytest.raises(ValueError, match=words):
+                quick(**params).fit(given)
 
     def test_callback_ends_it(self, images):
         heard = []
@@ -295,6 +337,29 @@ class TestCheckpoints:
         with pytest.raises(ValueError, match=r"not a whole file of weights: .*Copy it again"):
             quick(checkpoint_dir=tmp_path).fit(images)
 
+    @pytest.mark.parametrize(
+        ("harm", "words"),
+        [
+            (lambda tensors, facts: tensors.popitem(), "no whole checkpoint .*Remove the file"),
+            (lambda tensors, facts: tensors["net.momentum"].fill_(np.nan), "NaN or infinite"),
+            (lambda tensors, facts: facts.pop("training"), r"\('training'\)"),
+            (lambda tensors, facts: facts.update(training="[3]"), "no whole checkpoint"),
+            (lambda tensors, facts: facts.update(training="{}"), "of another training"),
+        ],
+    )
+    def test_one_with_something_amiss(self, images, tmp_path, harm, words):
+        quick(checkpoint_dir=tmp_path).fit(images)
+        tensors, facts = _weights.read_tensors(tmp_path / CHECKPOINT)
+        harm(tensors, facts)
+        _weights.write_tensors(tmp_path / CHECKPOINT, tensors, facts)
+        with pytest.raises(ValueError, match=words):
+            quick(checkpoint_dir=tmp_path).fit(images)
+
+    def test_a_file_is_no_folder(self, images, tmp_path):
+        (tmp_path / "kept.d").write_text("mine")
+        with pytest.raises(NotADirectoryError, match=r"kept\.d' is a file.*Pass checkpoint_dir="):
+            quick(checkpoint_dir=tmp_path / "kept.d").fit(images)
+
 
 class TestScikitLearn:
     @pytest.mark.parametrize(
@@ -374,7 +439,9 @@ class TestRefusals:
     def test_a_bad_image_is_named(self, images):
         bad = images[1].copy()
         bad[2, 3] = np.nan
-        with pytest.raises(ValueError, match=r"image 1 contains NaN.*\(2, 3\)"):
+        with pytest.raises(
+            ValueError, match=r"images\[1\] contains NaN.*\(2, 3\).*nan_to_num\(images\[1\]"
+        ):
             quick().fit([images[0], bad])
 
     @pytest.mark.parametrize(

@@ -22,7 +22,14 @@ from sklearn.utils.metadata_routing import UNUSED
 from skimage_tvflow._arrays import ingest
 from skimage_tvflow._axes import ImageAxes
 from skimage_tvflow._job import Collected, Job
-from skimage_tvflow._progress import Callback, Poll, Reporter, StoppedByCallback, patient
+from skimage_tvflow._progress import (
+    Callback,
+    Poll,
+    Reporter,
+    StoppedByCallback,
+    patient,
+    refuse_callback,
+)
 from skimage_tvflow._result import TVFlowResult
 from skimage_tvflow._times import resolve_times
 from skimage_tvflow.core.march import Frames
@@ -177,11 +184,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         TVFlowResult
             Times, images, estimated errors and certain bounds.
         """
-        if callback is not None and not callable(callback):
-            raise TypeError(
-                f"callback must be a function of the progress, got {callback!r}. Pass "
-                "callback=lambda progress: print(progress.fraction), say."
-            )
+        refuse_callback(callback)
         for name, flag in (("return_dual", return_dual), ("certify", certify)):
             if not isinstance(flag, bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {flag!r}. Pass {name}=True.")

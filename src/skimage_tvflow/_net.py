@@ -21,9 +21,10 @@ from sklearn.utils.validation import check_is_fitted, check_random_state
 from skimage_tvflow import _weights
 from skimage_tvflow._base import BaseTVFlow
 from skimage_tvflow._job import Job
-from skimage_tvflow._progress import Callback, Poll
+from skimage_tvflow._progress import Callback, Poll, refuse_callback
 from skimage_tvflow._training import Plan, train
-from skimage_tvflow._training_images import entries_of, listed, separate
+from skimage_tvflow._training_images import entries_of, listed, refuse_grid, separate
+from skimage_tvflow._weights import Weights
 from skimage_tvflow.core.learned import LearnedSettings, network
 from skimage_tvflow.core.march import Frames, march
 from skimage_tvflow.core.network import Design, UnrolledNet
@@ -97,6 +98,8 @@ class TVFlowNet(BaseTVFlow):
         Epochs of the last `fit`.
     loss_curve_, validation_loss_curve_ : list of float
         The mean loss of every epoch, and the loss of held out patches after it.
+    recipe_ : dict
+        How the weights came about; `save_pretrained` keeps it.
     n_spatial_dims_ : int
         2 or 3: the spatial axes of what it was trained on. One-dimensional signals are images of
         one row.
@@ -232,12 +235,8 @@ class TVFlowNet(BaseTVFlow):
         NotFittedError
             If there is no network yet.
         """
-        net = self._network()
-        recipe = {
-            "epochs": getattr(self, "n_iter_", 0),
-            "validation_loss": min(getattr(self, "validation_loss_curve_", ()), default=None),
-        }
-        _weights.save(path, net, recipe)
+        found = self._trained()
+        _weights.save(path, found.net, found.recipe)
 
     def fit(self, image: Any, y: Any = None, *, callback: Callback | None = None) -> Any:
         """Train on images, without targets.
@@ -263,6 +262,7 @@ class TVFlowNet(BaseTVFlow):
         ValueError, TypeError
             If a parameter or an image is not what it must be, or the loss does not stay finite.
         """
+        refuse_callback(callback)
         self.__dict__.pop("n_features_in_", None)
         if self.checkpoint_dir is not None and not isinstance(self.random_state, Integral):
             raise ValueError(
@@ -271,7 +271,8 @@ class TVFlowNet(BaseTVFlow):
             )
         images = self._images(image)
         n_spatial = 3 if images[0].ndim == 3 else 2
-        net = self._start(n_spatial)
+        start = self._start(n_spatial)
+        net = copy.deepcopy(start.net)
         plan = Plan(
             max_epochs=self.max_epochs,
             lr=self.lr,
@@ -289,7 +290,11 @@ class TVFlowNet(BaseTVFlow):
                 f"The training has left the numbers: the loss of its epochs is {losses}. Pass a "
                 "smaller lr, lr='auto', or images of another scale, such as image / image.std()."
             )
-        self._take(net)
+        recipe = start.recipe
+        if losses:
+            best = min(validation_losses)
+            recipe = {"epochs": len(losses), "validation_loss": best, "from": start.recipe or None}
+        self._take(Weights(net, recipe))
         self.n_iter_ = len(losses)
         self.loss_curve_, self.validation_loss_curve_ = losses, validation_losses
         return self
@@ -310,37 +315,39 @@ class TVFlowNet(BaseTVFlow):
             spacing=self.spacing,
         )
 
-    def _start(self, n_spatial: int) -> UnrolledNet:
-        """The network that training begins with."""
+    def _start(self, n_spatial: int) -> Weights:
+        """What training begins with."""
         if self.warm_start and hasattr(self, "net_"):
-            net = copy.deepcopy(self.net_)
+            start = Weights(self.net_, self.recipe_)
         elif self.weights is not None:
-            net = copy.deepcopy(_load(self.weights))
+            start = _load(self.weights)
         else:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(self._seed())
-                net = UnrolledNet(Design(n_spatial))
-        if net.design.n_spatial != n_spatial:
+                start = Weights(UnrolledNet(Design(n_spatial)), {})
+        trained_on = start.net.design.n_spatial
+        if trained_on != n_spatial:
             raise ValueError(
-                f"The weights are for {net.design.n_spatial}-D images, got images with {n_spatial} "
-                f"spatial axes. Pass weights='natural-{n_spatial}d', or None to train new ones."
+                f"The weights are for {trained_on}-D images, got images with {n_spatial} spatial "
+                f"axes. Pass weights='natural-{n_spatial}d', weights=None to train new ones, or "
+                "channel_axis=-1 if the last axis has colours."
             )
-        return net
+        return start
 
     def _seed(self) -> int:
         if isinstance(self.random_state, Integral):
             return int(self.random_state)
         return int(check_random_state(self.random_state).randint(2**31 - 1))
 
-    def _take(self, net: UnrolledNet) -> None:
-        self.net_ = net
-        self.n_spatial_dims_ = net.design.n_spatial
+    def _take(self, weights: Weights) -> None:
+        self.net_, self.recipe_ = weights.net, weights.recipe
+        self.n_spatial_dims_ = weights.net.design.n_spatial
 
-    def _network(self) -> UnrolledNet:
+    def _trained(self) -> Weights:
         if not hasattr(self, "net_") and self.weights is not None:
             return _load(self.weights)
         check_is_fitted(self)
-        return self.net_
+        return Weights(self.net_, self.recipe_)
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -352,16 +359,7 @@ class TVFlowNet(BaseTVFlow):
 
     def _job(self, image: Any, t: Any) -> Job:
         job = super()._job(image, t)
-        if len(set(job.spacing)) > 1:
-            raise ValueError(
-                f"spacing={job.spacing} differs between axes, and the network knows only grids of "
-                "equal spacing. Resample the image, pass spacing=1.0, or use ChambolleTVFlow."
-            )
-        if job.axes.n_spatial > 3:
-            raise ValueError(
-                f"The image has {job.axes.n_spatial} spatial axes, and the network takes up to 3. "
-                "Pass batch_axis or channel_axis for axes that are not in space."
-            )
+        refuse_grid(job.axes, job.spacing)
         return job
 
     def _march(
@@ -373,7 +371,7 @@ class TVFlowNet(BaseTVFlow):
         out: torch.Tensor | None = None,
         poll: Poll | None = None,
     ) -> Iterator[Frames]:
-        net, n_spatial = self._network(), job.axes.n_spatial
+        net, n_spatial = self._trained().net, job.axes.n_spatial
         if net.design.n_spatial != max(n_spatial, 2):
             raise ValueError(
                 f"The network is for {net.design.n_spatial}-D images, got one with {n_spatial} "
@@ -406,12 +404,18 @@ def _without_rows(frames: Frames) -> Frames:
     return dataclasses.replace(frames, u=frames.u[:, :, :, 0], dual=dual)
 
 
-def _load(name_or_path: Any) -> UnrolledNet:
-    path = Path(name_or_path)
+def _load(name_or_path: Any) -> Weights:
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise TypeError(
+            "weights must be the name of a shipped model or of a file, got "
+            f"{name_or_path!r}. Pass 'natural-2d', say."
+        )
+    name = name_or_path if isinstance(name_or_path, str) else Path(name_or_path)
+    path = Path(name)
     # A file may be replaced while the process lives.
-    return _cached(name_or_path, path.stat().st_mtime_ns if path.is_file() else 0)
+    return _cached(name, path.stat().st_mtime_ns if path.is_file() else 0)
 
 
 @functools.lru_cache(maxsize=8)
-def _cached(name_or_path: Any, changed: int) -> UnrolledNet:
-    return _weights.load(name_or_path).net
+def _cached(name_or_path: str | Path, changed: int) -> Weights:
+    return _weights.load(name_or_path)

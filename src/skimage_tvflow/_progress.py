@@ -3,15 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 
 from skimage_tvflow._result import Progress
 from skimage_tvflow.core.clock import Poll
 
-__all__ = ["Callback", "Poll", "Reporter", "StoppedByCallback", "patient"]
+__all__ = ["Callback", "Poll", "Reporter", "StoppedByCallback", "patient", "refuse_callback"]
 
 Callback = Callable[[Progress], bool | None]
+
+
+def refuse_callback(callback: Any) -> None:
+    """
+    Raise if something is no callback.
+
+    Parameters
+    ----------
+    callback : object
+        What a caller gave.
+
+    Raises
+    ------
+    TypeError
+        If it is neither a function nor None.
+    """
+    if callback is not None and not callable(callback):
+        raise TypeError(
+            f"callback must be a function of the progress, got {callback!r}. Pass "
+            "callback=lambda progress: print(progress.fraction), say."
+        )
 
 
 class StoppedByCallback(Exception):

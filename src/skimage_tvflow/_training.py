@@ -136,6 +136,7 @@ def train(
                 trainer.epoch(_poll(trainer, recipe, bar, callback))
                 if checkpoint is not None:
                     checkpoint.write()
+            bar.show(recipe.max_epochs, trainer.validation_losses)
     except StoppedByCallback:
         pass
     trainer.finish()
@@ -217,6 +218,11 @@ class _Checkpoint:
     """A file from which an interrupted training goes on as if nothing had happened."""
 
     def __init__(self, folder: Path, trainer: Trainer, identity: dict[str, Any]) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise NotADirectoryError(
+                f"checkpoint_dir={os.fspath(folder)!r} is a file, and a folder is needed. Pass "
+                f"checkpoint_dir={os.fspath(folder.with_suffix(''))!r}, say, or remove the file."
+            )
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / CHECKPOINT
         self._trainer = trainer
@@ -227,7 +233,10 @@ class _Checkpoint:
         if not self._path.is_file():
             return
         tensors, facts = _weights.read_tensors(self._path)
-        found = json.loads(facts.get("training", "{}"))
+        try:
+            found = dict(json.loads(facts["training"]))
+        except (KeyError, ValueError, TypeError) as error:
+            raise self._damage(error) from error
         for what, value in self._identity.items():
             if found.get(what) != value:
                 raise ValueError(
@@ -235,7 +244,19 @@ class _Checkpoint:
                     f"{found.get(what)!r}, and here it is {value!r}. Pass the same images and "
                     "parameters, another checkpoint_dir, or remove the file."
                 )
-        self._trainer.restore(tensors, found["state"])
+        if not all(tensor.isfinite().all() for tensor in tensors.values()):
+            raise self._damage("it has NaN or infinite numbers")
+        try:
+            self._trainer.restore(tensors, found["state"])
+        except (LookupError, RuntimeError, ValueError, TypeError, AttributeError) as error:
+            raise self._damage(error) from error
+
+    def _damage(self, reason: object) -> ValueError:
+        in_a_line = " ".join(str(reason).split())
+        return ValueError(
+            f"{os.fspath(self._path)} is no whole checkpoint ({in_a_line}), and training cannot go "
+            "on from it. Remove the file, or pass another checkpoint_dir."
+        )
 
     def write(self) -> None:
         """Replace the file, at once."""

@@ -11,7 +11,7 @@ import torch
 from skimage_tvflow._arrays import ingest
 from skimage_tvflow._axes import ImageAxes
 
-__all__ = ["entries_of", "listed", "separate"]
+__all__ = ["entries_of", "listed", "refuse_grid", "separate"]
 
 
 def entries_of(images: Any) -> Sequence[Any] | None:
@@ -62,11 +62,11 @@ def listed(
     """
     found = []
     for number, entry in enumerate(entries):
-        data = ingest(entry, device="cpu", name=f"image {number}")
+        data = ingest(entry, device="cpu", name=f"images[{number}]")
         axes = ImageAxes.resolve(
             data.tensor.shape, batch_axis=batch_axis, channel_axis=channel_axis
         )
-        axes.spacing(spacing)
+        refuse_grid(axes, axes.spacing(spacing))
         found += separate(axes.to_core(data.tensor))
     if not found:
         raise ValueError(
@@ -78,6 +78,34 @@ def listed(
             "for each kind: pass only images, or only volumes."
         )
     return found
+
+
+def refuse_grid(axes: ImageAxes, spacing: Sequence[float]) -> None:
+    """
+    Raise if a network cannot look at an image.
+
+    Parameters
+    ----------
+    axes : ImageAxes
+        Those of the image.
+    spacing : sequence of float
+        One per spatial axis.
+
+    Raises
+    ------
+    ValueError
+        If the spacing differs between axes, or there are more than three.
+    """
+    if len(set(spacing)) > 1:
+        raise ValueError(
+            f"spacing={tuple(spacing)} differs between axes, and the network knows only grids of "
+            "equal spacing. Resample the image, pass spacing=1.0, or use ChambolleTVFlow."
+        )
+    if axes.n_spatial > 3:
+        raise ValueError(
+            f"The image has {axes.n_spatial} spatial axes, and the network takes up to 3. "
+            "Pass batch_axis or channel_axis for axes that are not in space."
+        )
 
 
 def separate(u: torch.Tensor) -> list[np.ndarray]:

@@ -204,11 +204,21 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], facts: Mapping[s
         The metadata.
     """
     content = save_bytes({k: v.contiguous() for k, v in tensors.items()}, dict(facts))
+    content = _in_order(content)
     with replacing(path) as partial, partial.open("xb") as file:
         file.write(content)
         file.flush()
         # Before the name is given away: a power cut must leave the old file or the new one.
         os.fsync(file.fileno())
+
+
+def _in_order(content: bytes) -> bytes:
+    """The same file with its header sorted: safetensors writes metadata in random order."""
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + content[8 + length :]
 
 
 def _path_of(name_or_path: str | os.PathLike[str]) -> Path:

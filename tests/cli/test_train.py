@@ -25,7 +25,7 @@ def test_a_folder_becomes_weights(tvflow, folder, tmp_path, image):
     target = tmp_path / "mine.safetensors"
     outcome = tvflow("train", folder, "--epochs", 1, "--seed", 3, "-o", target)
     assert outcome.status == 0, outcome.err
-    assert f"5 images -> {target}: 1 epochs, validation loss" in outcome.out
+    assert f"5 images -> {target}: 1 epoch, validation loss" in outcome.out
     shown = [imageio.imread(folder / f"{k}.png") / 255 for k in range(3)]
     separate = [shown[0], *np.moveaxis(shown[1], -1, 0), shown[2]]
     expected = TVFlowNet(max_epochs=1, random_state=3).fit(separate)
@@ -43,6 +43,13 @@ def test_synthetic_images_and_json(tvflow, tmp_path):
     assert target.is_file()
     again = tvflow("train", *options, "--force").json
     assert again["loss"] == record["loss"]
+
+
+def test_a_missing_folder_is_made(tvflow, tmp_path):
+    target = tmp_path / "not" / "there" / "mine.safetensors"
+    outcome = tvflow("train", "--synthetic", 1, "--epochs", 1, "-o", target)
+    assert outcome.status == 0, outcome.err
+    assert f"1 image -> {target}: 1 epoch, " in outcome.out
 
 
 def test_volumes_from_weights_and_checkpoints(tvflow, tmp_path):
@@ -68,6 +75,9 @@ def test_volumes_from_weights_and_checkpoints(tvflow, tmp_path):
         (["{folder}", "--epochs", -1], "--epochs must be >= 0, got -1. Type --epochs 0"),
         (["{folder}", "--from", "natural-7d"], "no weights named 'natural-7d'; shipped are"),
         (["{folder}", "--from", "natural-3d"], "for 3-D images, got images with 2 spatial"),
+        (["{folder}", "--from", "natural-3d"], "Type --from natural-2d, no --from to train new"),
+        (["{folder}", "--epochs", 0], "have learned nothing. Type --epochs 1, or leave it out"),
+        (["{folder}", "--checkpoint", "{folder}/0.png"], "is a file, and a folder is needed"),
     ],
     ids=str,
 )
@@ -85,6 +95,7 @@ def test_bad_outputs(refused, folder, tmp_path):
     message = refused(folder, "-o", tmp_path / "mine.pt", command="train")
     assert "does not end in .safetensors" in message
     assert f"Type -o {tmp_path / 'mine.safetensors'}" in message
+    assert "Type -o weights.safetensors" in refused(folder, "-o", ".", command="train")
     (tmp_path / "there.safetensors").write_text("mine")
     message = refused(folder, "-o", tmp_path / "there.safetensors", command="train")
     assert "exists; nothing is overwritten unasked. Type --force" in message

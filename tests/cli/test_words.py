@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from skimage_tvflow import ChambolleTVFlow
+from skimage_tvflow import ChambolleTVFlow, TVFlowNet
 from skimage_tvflow._cli import _words
 from skimage_tvflow._cli._words import in_options
 
@@ -35,4 +35,5 @@ def test_parameters_become_options(python, shell):
 
 
 def test_every_parameter_that_is_translated_exists():
-    assert set(_words._OPTIONS) <= set(inspect.signature(ChambolleTVFlow).parameters)
+    known = [inspect.signature(flow).parameters for flow in (ChambolleTVFlow, TVFlowNet)]
+    assert set(_words._OPTIONS) <= set().union(*known)

@@ -73,27 +73,33 @@ def run(
     _refuse(images, output, options)
     refuse_unwritable(output.parent, [output.name])
     refuse_existing(output, force=force)
+    output.parent.mkdir(parents=True, exist_ok=True)
     shown = list(_read(images) if images else _made(options))
     start = time.perf_counter()
     with spoken_warnings("train"), library_errors(), progress("training", "") as show:
         flow = _trained(shown, options, show)
         flow.save_pretrained(output)
+    seconds = time.perf_counter() - start
     record = {
         "output": str(output),
         "images": len(shown),
         "axes": flow.n_spatial_dims_,
         "epochs": flow.n_iter_,
         "loss": flow.validation_loss_curve_[-1] if flow.validation_loss_curve_ else None,
-        "seconds": time.perf_counter() - start,
+        "seconds": seconds,
     }
     if as_json:
         print_json(record)
         return
     loss = "" if record["loss"] is None else f", validation loss {record['loss']:.3g}"
     typer.echo(
-        f"{len(shown)} images -> {output}: {flow.n_iter_} epochs{loss}, "
-        f"{record['seconds']:.0f} seconds"
+        f"{_counted(len(shown), 'image')} -> {output}: {_counted(flow.n_iter_, 'epoch')}{loss}, "
+        f"{_counted(round(seconds), 'second')}"
     )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _refuse(images: Sequence[Path], output: Path, options: TrainOptions) -> None:
@@ -106,10 +112,15 @@ def _refuse(images: Sequence[Path], output: Path, options: TrainOptions) -> None
     if output.suffix != SUFFIX:
         raise CliError(
             f"the output {output} does not end in {SUFFIX}, the format of weights. "
-            f"Type -o {output.with_suffix(SUFFIX)}"
+            f"Type -o {output.with_suffix(SUFFIX) if output.name else f'weights{SUFFIX}'}"
         )
     if options.axes not in _SYNTHETIC_SIDE:
         raise CliError(f"--axes must be 2 or 3, got {options.axes}. Type --axes 2")
+    if options.epochs == 0 and options.start is None:
+        raise CliError(
+            "--epochs 0 without --from would write weights that have learned nothing. Type "
+            "--epochs 1, or leave it out"
+        )
     for name, value, least in (
         ("--synthetic", options.synthetic, 0),
         ("--epochs", options.epochs, 0),

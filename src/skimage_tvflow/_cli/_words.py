@@ -14,6 +14,8 @@ _OPTIONS = {
     "coupled_channels": "--coupled-channels",
     "spacing": "--spacing",
     "device": "--device",
+    "weights": "--from",
+    "checkpoint_dir": "--checkpoint",
 }
 
 _VALUE = r"'[^']*'|\([^)]*\)|-?[\w.+-]*\w"
@@ -30,6 +32,7 @@ _REWORDED = {
     r"\bpass (?=-)": "type ",
     r"\bPass ": "Try ",
     r"\bpass ": "try ",
+    r"--from none to train": "no --from to train",
     # Advice that is Python.
     r"Reshape your data: .*": "Leave one of the two out, or name another axis.",
     r"the image in float32, e\.g\. image\.astype.*": "give a file of float32 values.",

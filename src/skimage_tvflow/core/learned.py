@@ -19,6 +19,7 @@ from skimage_tvflow.core.network import State, UnrolledNet
 from skimage_tvflow.core.operators import (
     distance,
     divergence,
+    exact_dtype,
     magnitude,
     norm_bound,
     total_variation,
@@ -75,10 +76,11 @@ class Learned:
         self._spacing = problem.spacing
         # The network's numbers are float32; what that costs is charged for.
         self._dtype = problem.u.dtype
-        self._u = problem.u.float()
+        self._sign = column(_orientation(problem.u), problem.u)
+        self._u = (self._sign * problem.u).float()
         self._unit = np.where(self.flat, 0.0, problem.unit)
         self._window = WINDOW * np.where(self.flat, 1.0, deviation)
-        rounding = problem.rounding + distance(problem.u, self._u.to(self._dtype)).cpu().numpy()
+        rounding = problem.rounding + distance(problem.u, self._sign * self._u).cpu().numpy()
         self._ledgers = [Ledger(rounding[i : i + 1], self._spacing) for i in range(len(rounding))]
 
     def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:
@@ -141,16 +143,28 @@ class Learned:
 
     def _outcome(self, times: Sequence[float], paths: Sequence[_Path], chosen: slice) -> Outcome:
         found = [path.take(chosen) for path in paths]
+        sign = self._sign[:, None]
         u = torch.stack([torch.stack(f.u) for f in found]).to(self._dtype)
-        u = self.units.restore(u)
+        u = self.units.restore(sign * u)
         error, bound, dual = np.full(u.shape[:2], np.nan), None, None
         if self._wanted.bound:
             bound = np.array([f.bound for f in found])
             error = bound / _BOUND_OVER_ERROR
         if self._wanted.dual:
-            dual = torch.stack([torch.stack(f.dual) for f in found])[:, :, None].to(self._dtype)
+            dual = torch.stack([torch.stack(f.dual) for f in found])
+            dual = (sign * dual)[:, :, None].to(self._dtype)
         n_iter = np.array([f.n_iter for f in found])
         return Outcome(times, u, error, n_iter, np.ones(len(paths), np.bool_), dual, bound)
+
+
+def _orientation(u: Tensor) -> np.ndarray:
+    """One or minus one for every item, and the other for its negative; (N,).
+
+    The flow of -f is minus that of f. A network that sees only one of the two obeys that as well.
+    """
+    values = u.flatten(1).to(exact_dtype(u))
+    skewness, first = (values**3).sum(1).cpu().numpy(), values[:, 0].cpu().numpy()
+    return np.where(np.where(skewness != 0, skewness, first) < 0, -1.0, 1.0)
 
 
 @dataclass

@@ -148,10 +148,10 @@ class Trainer:
         updates, losses = self.recipe.updates_per_epoch, []
         state: State | None = None
         for update in range(updates):
-            if poll is not None:
-                poll(update / updates)
             state, loss = self._update(state, len(self.losses) * updates + update)
             losses.append(loss)
+            if poll is not None:
+                poll((update + 1) / updates)
         self.losses.append(float(np.mean(losses)))
         self.validation_losses.append(self._validate())
         if self.validation_losses[-1] <= min(self.validation_losses):
