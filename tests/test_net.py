@@ -340,7 +340,9 @@ class TestCheckpoints:
     @pytest.mark.parametrize(
         ("harm", "words"),
         [
-            (lambda tensors, facts: tensors.popitem(), "no whole checkpoint .*Remove the file"),
+            (lambda tensors, facts: tensors.pop("net.momentum"), "no whole.*Remove the file"),
+            (lambda tensors, facts: tensors.pop("best.momentum"), "no whole.*momentum"),
+            (lambda tensors, facts: tensors.pop("adam.0.exp_avg"), "no whole.*exp_avg"),
             (lambda tensors, facts: tensors["net.momentum"].fill_(np.nan), "NaN or infinite"),
             (lambda tensors, facts: facts.pop("training"), r"\('training'\)"),
             (lambda tensors, facts: facts.update(training="[3]"), "no whole checkpoint"),

@@ -210,14 +210,20 @@ class Trainer:
         return _copy(tensors), facts
 
     def restore(self, tensors: dict[str, Tensor], facts: dict[str, Any]) -> None:
-        """Go on from what :meth:`state` gave."""
-        self._net.load_state_dict(_part(tensors, "net."))
+        """Go on from what :meth:`state` gave; raises what torch does where something is missing."""
         self._best = _part(tensors, "best.")
+        # Otherwise what is wrong with them is only found in the end.
+        self._net.load_state_dict(self._best)
+        self._net.load_state_dict(_part(tensors, "net."))
         moments: dict[int, dict[str, Tensor]] = {}
         for name, value in _part(tensors, "adam.").items():
             index, _, moment = name.partition(".")
             moments.setdefault(int(index), {})[moment] = value
         adam = self._optimizer.state_dict()
+        for index, parameter in enumerate(self._net.parameters()):
+            for moment in ("exp_avg", "exp_avg_sq"):
+                if moments[index][moment].shape != parameter.shape:
+                    raise ValueError(f"adam.{index}.{moment} has another shape than its weights")
         self._optimizer.load_state_dict({**adam, "state": moments})
         self._rng.bit_generator.state = facts["rng"]
         self.losses = list(facts["losses"])
