@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.certificate import Ledger
-from skimage_tvflow.core.extinction import flux
-from skimage_tvflow.core.operators import magnitude
+from skimage_tvflow.core.extinction import LastStep
 from skimage_tvflow.core.plan import steps_in_intervals
 from skimage_tvflow.core.scheme import Wanted
 
@@ -47,10 +46,7 @@ class Course:
     @classmethod
     def of(cls, times: np.ndarray, n_times: int, u: Tensor, spacing: Sequence[float]) -> Course:
         """``n_times`` steps to the last of ``times``, or to where ``u`` has long been constant."""
-        centred = (u - u.mean(list(range(1, u.ndim)), keepdim=True))[None]
-        # A single step of this length ends in the mean.
-        longest = float(magnitude(flux(centred, spacing)).max())
-        horizon = min(times[-1], 2 * longest)
+        horizon = min(times[-1], 2 * float(LastStep.of(u[None], spacing).length[0]))
         inner = times[times < horizon]
         intervals = np.diff([0.0, *inner, horizon])
         counts = steps_in_intervals(n_times, intervals, horizon)
@@ -85,11 +81,12 @@ class Record:
     def vanish(self, length: float, spacing: Sequence[float]) -> bool:
         """Stand still, or go to the mean where one step does; whether it did."""
         u = self._before
-        mean = u.mean(list(range(1, u.ndim)), keepdim=True).expand_as(u)
-        psi = flux((u - mean)[None], spacing)[0]
-        goes = float(magnitude(psi[None]).max()) <= length
-        self.move(mean if goes else u, -psi / length if goes else torch.zeros_like(psi), length)
-        return goes
+        last = LastStep.of(u[None], spacing)
+        if last.length[0] <= length:
+            self.move(last.mean[0], last.dual(np.array([length]))[0], length)
+            return True
+        self.move(u, torch.zeros_like(last.psi[0]), length)
+        return False
 
     def note(self, error: float) -> None:
         """Here is a time asked for."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from torch import Tensor
 
 from skimage_tvflow.core import backends
 from skimage_tvflow.core.clock import Poll, steady
-from skimage_tvflow.core.operators import divergence, inner, rms, total_variation
+from skimage_tvflow.core.operators import divergence, inner, magnitude, rms, total_variation
 from skimage_tvflow.core.plan import even, groups, iterations_for
 from skimage_tvflow.core.problem import Problem
 
@@ -79,30 +80,45 @@ def _block_sums(u: Tensor) -> tuple[np.ndarray, list[np.ndarray]]:
     return sums.cpu().numpy().astype(np.float64), sizes
 
 
-def flux(u: Tensor, spacing: Sequence[float]) -> Tensor:
-    r"""Some :math:`\psi` with :math:`\mathrm{div}\,\psi = u` for ``u`` without mean.
+@dataclass(frozen=True)
+class LastStep:
+    r"""The single implicit Euler step that ends in the mean.
 
-    A single implicit Euler step of length :math:`\tau` from u ends in the mean, with dual variable
-    :math:`-\psi / \tau`, if :math:`|\psi| \le \tau` everywhere. Summed up along the first axis of
-    what varies there, then along the next axis of what is left: not the least psi, but at the cost
-    of a few sums.
+    With :math:`\mathrm{div}\,\psi = u - \bar u` a step of length :math:`\tau` has the dual variable
+    :math:`-\psi / \tau`, if that is nowhere longer than 1.
 
-    Parameters
+    Attributes
     ----------
-    u : Tensor of shape (N, C, *spatial)
-    spacing : one per spatial axis
-
-    Returns
-    -------
-    Tensor of shape (N, C, n_spatial, *spatial)
+    mean : Tensor of shape (N, C, *spatial), a view
+    length : array of shape (N,), which the step must have at least
+    psi : Tensor of shape (N, C, n_spatial, *spatial)
     """
-    rest = u
-    parts = []
-    for axis in range(2, u.ndim):
-        mean = rest.mean(axis, keepdim=True)
-        parts.append((torch.cumsum(rest - mean, axis) * spacing[axis - 2]).expand(u.shape))
-        rest = mean
-    return torch.stack(parts, 2)
+
+    mean: Tensor
+    length: np.ndarray
+    psi: Tensor
+
+    @classmethod
+    def of(cls, u: Tensor, spacing: Sequence[float]) -> LastStep:
+        """That from ``u``, shape (N, C, *spatial).
+
+        psi sums up along the first axis what varies there, then along the next axis what is left:
+        not the least one, but at the cost of a few sums.
+        """
+        mean = u.mean(list(range(2, u.ndim)), keepdim=True).expand_as(u)
+        rest, parts = u - mean, []
+        for axis in range(2, u.ndim):
+            level = rest.mean(axis, keepdim=True)
+            parts.append((torch.cumsum(rest - level, axis) * spacing[axis - 2]).expand(u.shape))
+            rest = level
+        psi = torch.stack(parts, 2)
+        return cls(mean, magnitude(psi).flatten(1).amax(1).cpu().numpy(), psi)
+
+    def dual(self, lengths: np.ndarray, items: np.ndarray | slice = slice(None)) -> Tensor:
+        """The dual variable of ``items`` for steps of ``lengths``, one each."""
+        psi = self.psi[items]
+        factors = torch.from_numpy(-lengths).to(psi)
+        return psi / factors.reshape(-1, *[1] * (psi.ndim - 1))
 
 
 def extinction_time(problem: Problem, rtol: float, poll: Poll | None = None) -> np.ndarray:

@@ -13,14 +13,13 @@ from torch import Tensor
 from skimage_tvflow.core.certificate import Ledger
 from skimage_tvflow.core.clock import Poll
 from skimage_tvflow.core.dual import Momentum, accelerated
-from skimage_tvflow.core.extinction import flux
+from skimage_tvflow.core.extinction import LastStep
 from skimage_tvflow.core.march import Begin
 from skimage_tvflow.core.network import State, UnrolledNet
 from skimage_tvflow.core.operators import (
     distance,
     divergence,
     exact_dtype,
-    magnitude,
     norm_bound,
     total_variation,
 )
@@ -216,13 +215,12 @@ class _Path:
     def _vanish(self) -> bool:
         """Go to the mean at once where a single step does, by the next time asked for."""
         wait = self._times[self.reached] - self.now
-        mean = self._u.mean()
-        psi = flux((self._u - mean)[None], self._spacing)[0]
-        length = float(magnitude(psi).max()) * (1 + 1e-6)
+        last = LastStep.of(self._u[None], self._spacing)
+        length = float(last.length[0]) * (1 + 1e-6)
         if length >= wait:
             return False
         if length > 0:
-            self._move(mean.expand_as(self._u), -psi[0] / length, length)
+            self._move(last.mean[0], last.dual(np.array([length]))[0, 0], length)
         for time in self._times[self.reached :]:
             self._move(self._u, torch.zeros_like(self._dual), time - self.now)
             self._note(time)

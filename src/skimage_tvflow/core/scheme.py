@@ -20,14 +20,13 @@ from skimage_tvflow.core import backends
 from skimage_tvflow.core.certificate import Ledger
 from skimage_tvflow.core.clock import Poll
 from skimage_tvflow.core.extinction import (
+    LastStep,
     coarse_remaining_time,
-    flux,
     pixel_time,
     remaining_time,
 )
 from skimage_tvflow.core.operators import (
     distance,
-    magnitude,
     pairing,
     rms,
     total_variation,
@@ -196,14 +195,14 @@ class Scheme(ABC):
         step = whole / self._fewest_steps(end)
         if not self._may_be_extinct(self._now, step):
             return everyone
-        dead = np.ones(len(step), np.bool_)
-        means = [at.mean(list(range(2, at.ndim)), keepdim=True).expand_as(at) for at in self._at]
-        for at, mean in zip(self._at, means, strict=True):
-            psi = flux(at - mean, self._spacing)
-            dead &= magnitude(psi).flatten(1).amax(1).cpu().numpy() <= step
+        dead, means = np.ones(len(step), np.bool_), []
+        for at in self._at:
+            last = LastStep.of(at, self._spacing)
+            dead &= last.length <= step
+            means.append(last.mean)
         items = np.flatnonzero(dead)
         for which, mean in enumerate(means):
-            dual = psi[items].div(column(-whole[items], psi))
+            dual = last.dual(whole[items], items)
             ledger = Ledger(self._bound[items], self._spacing)
             if self._wanted.bound and items.size:
                 ledger.charge(self._at[which][items], mean[items], dual, whole[items])

@@ -220,10 +220,10 @@ class Trainer:
             index, _, moment = name.partition(".")
             moments.setdefault(int(index), {})[moment] = value
         adam = self._optimizer.state_dict()
-        for index, parameter in enumerate(self._net.parameters()):
+        for i, parameter in enumerate(self._net.parameters()):
             for moment in ("exp_avg", "exp_avg_sq"):
-                if moments[index][moment].shape != parameter.shape:
-                    raise ValueError(f"adam.{index}.{moment} has another shape than its weights")
+                if moments[i][moment].shape != parameter.shape:
+                    raise ValueError(f"adam.{i}.{moment} has another shape than its weights")
         self._optimizer.load_state_dict({**adam, "state": moments})
         self._rng.bit_generator.state = facts["rng"]
         self.losses = list(facts["losses"])
