@@ -73,11 +73,13 @@ def _block_sums(u: Tensor) -> tuple[np.ndarray, list[np.ndarray]]:
     """The sums of u over blocks, and the sizes of these along every axis."""
     sums, sizes = u, []
     for axis in range(2, u.ndim):
-        parts = sums.split(-(-u.shape[axis] // _BLOCKS), axis)
-        sums = torch.stack([part.sum(axis) for part in parts], axis)
+        n = u.shape[axis]
+        width = -(-n // _BLOCKS)
+        member = torch.eye(-(-n // width), dtype=u.dtype).repeat_interleave(width, 1)[:, :n]
+        sums = member.to(u.device) @ sums.reshape(*sums.shape[:axis], n, -1)
         shape = [-1 if k == axis else 1 for k in range(u.ndim)]
-        sizes.append(np.array([part.shape[axis] for part in parts]).reshape(shape))
-    return sums.cpu().numpy().astype(np.float64), sizes
+        sizes.append(member.sum(1).numpy().reshape(shape))
+    return sums[..., 0].cpu().numpy().astype(np.float64), sizes
 
 
 @dataclass(frozen=True)

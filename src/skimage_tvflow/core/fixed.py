@@ -114,7 +114,7 @@ class Plain(Fixed):
             error = EXTRAPOLATED * distance(*pairs).cpu().numpy().reshape(n, len(times))
         if len(frames) == 2:
             self._at = [out[:, -1] for out in frames]
-        else:
+        elif times[-1] < self._last:
             self._at = [self._trajectories[0].primal(everyone)]
         self._now = times[-1]
         spent = int(counts.sum()) * self._settings.max_num_iter * (2 ** len(frames) - 1)
