@@ -35,7 +35,7 @@ from skimage_tvflow._times import resolve_times
 from skimage_tvflow.core.march import Frames
 from skimage_tvflow.core.scheme import Wanted
 
-# So many problems at a time and thread on a CPU: enough to do for each call, little to hold.
+# So many problems at a time and thread on a CPU, at least: enough to do for each call.
 _ITEMS_PER_THREAD = 16
 
 
@@ -60,6 +60,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         "coupled_channels": ["boolean"],
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
     }
+
+    # How many bytes of images a CPU works on at a time, where the more are the better.
+    _bytes_at_work: ClassVar[int] = 0
 
     @abstractmethod
     def _march(
@@ -302,9 +305,10 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     def _items_at_a_time(self, job: Job) -> int:
         if self.batch_size is not None:
             return int(self.batch_size)
-        if job.image.device.type == "cpu":
-            return _ITEMS_PER_THREAD * torch.get_num_threads()
-        return max(1, job.image.shape[0])
+        if job.image.device.type != "cpu":
+            return max(1, job.image.shape[0])
+        room = self._bytes_at_work // job.image[0].nbytes
+        return max(_ITEMS_PER_THREAD * torch.get_num_threads(), room)
 
     def _warn(self, error: np.ndarray, converged: np.ndarray, dtype: torch.dtype) -> None:
         if converged.all():

@@ -108,6 +108,9 @@ class ChambolleTVFlow(BaseTVFlow):
         "max_num_iter": [Interval(Integral, 1, None, closed="left")],
     }
 
+    # The state of the solver takes up to sixteen times as much.
+    _bytes_at_work: ClassVar[int] = 2**23
+
     def __init__(
         self,
         *,

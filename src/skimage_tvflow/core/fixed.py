@@ -61,7 +61,9 @@ class Plain(Fixed):
     def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Outcome]:
         """March through the increasing ``times``, several in one call where that is cheaper."""
         self._last = times[-1]
-        frame = self._at[0].nbytes
+        # What is written where it belongs takes no memory, however many items there are.
+        in_place = out is not None and self._settings.order == 1
+        frame = self._at[0][0].nbytes if in_place else self._at[0].nbytes
         size = _CHUNK_BYTES // frame if frame < _LARGE_FRAME else 1
         longest = max(np.diff([0.0, *times])) * self._unit
         while times:

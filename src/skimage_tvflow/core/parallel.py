@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 
 import torch
@@ -27,9 +29,31 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def _work_through(tasks: Iterator[Callable[[], None]]) -> None:
-    for task in tasks:
-        task()
+class _Shares:
+    """Ranges of tasks, one for every worker; who is done helps the others, from their ends.
+
+    Neighbours in a range write to neighbouring memory. If two threads did, they would wait for each
+    other whenever the system has to give them a new page of it.
+    """
+
+    def __init__(self, tasks: Sequence[Callable[[], None]], n_workers: int) -> None:
+        ends = [len(tasks) * k // n_workers for k in range(n_workers + 1)]
+        self._left = [deque(tasks[a:b]) for a, b in itertools.pairwise(ends)]
+
+    def work(self, worker: int) -> None:
+        """Do what there is to do for a worker."""
+        own, *others = self._left[worker:] + self._left[:worker]
+        for take in (own.popleft, *(other.pop for other in others)):
+            while (task := _taken(take)) is not None:
+                task()
+
+
+def _taken(take: Callable[[], Callable[[], None]]) -> Callable[[], None] | None:
+    # Another thread may take the last one between a question and the taking.
+    try:
+        return take()
+    except IndexError:
+        return None
 
 
 def run_all(
@@ -47,14 +71,14 @@ def run_all(
     poll : called in this thread every 20 ms; it may raise
     cancel : asks the running tasks to come to an end, called when ``poll`` or a task raises
     """
-    if poll is None and (n_threads == 1 or len(tasks) == 1):
+    if not tasks or (poll is None and (n_threads == 1 or len(tasks) == 1)):
         for task in tasks:
             task()
         return
     # A thread takes one task after the other: to wake it for each can take longer than the task.
-    left = iter(tasks)
-    workers = min(n_threads, len(tasks))
-    futures = [_pool(n_threads).submit(_work_through, left) for _ in range(workers)]
+    n_workers = min(n_threads, len(tasks))
+    shares = _Shares(tasks, n_workers)
+    futures = [_pool(n_threads).submit(shares.work, k) for k in range(n_workers)]
     try:
         while True:
             timeout = None if poll is None else POLL_SECONDS

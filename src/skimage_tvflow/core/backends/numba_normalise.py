@@ -21,37 +21,42 @@ def normalise(image: Tensor) -> Normalised:
     """See :func:`skimage_tvflow.core.normalise.normalise`."""
     n, channels = image.shape[:2]
     pixels = image.contiguous().numpy().reshape(n, channels, -1)
-    u = np.empty_like(pixels)
-    each = functools.partial(_each, pixels.shape)
     # From a value of the image, so that the mean of a constant one is exact.
     first = pixels[:, :, 0].astype(np.float64)
-    sums = each(lambda i, c, part: _normalise.excess(pixels[i, c, part], first[i, c])).sum(2)
-    mean = (first + sums / pixels.shape[2]).astype(pixels.dtype)
+
+    def look(i: int, c: int, part: slice) -> tuple[float, ...]:
+        here = pixels[i, c, part]
+        return _normalise.excess(here, first[i, c]), here.min(), here.max()
+
+    excess, lowest, highest = np.moveaxis(_each(pixels.shape, 3, look), -1, 0)
+    mean = (first + excess.sum(2) / pixels.shape[2]).astype(pixels.dtype)
     offset = mean.astype(np.float64)
-    highest = each(lambda *where: pixels[where].max()).max(2) - offset
-    lowest = each(lambda *where: pixels[where].min()).min(2) - offset
-    largest = np.maximum(highest, -lowest).max(1)
+    largest = np.maximum(highest.max(2) - offset, offset - lowest.min(2)).max(1)
     scale, factor = scales(largest, np.abs(offset).max(1), torch.finfo(torch.float64))
-    squares = each(
-        lambda i, c, part: _normalise.rescale(
-            pixels[i, c, part], offset[i, c], factor[i], u[i, c, part]
-        )
-    )
-    deviation = np.sqrt(squares.sum((1, 2)) / pixels[0].size)
+    u = np.empty_like(pixels)
+
+    def rescale(i: int, c: int, part: slice) -> tuple[float, ...]:
+        where = i, c, part
+        return (_normalise.rescale(pixels[where], offset[i, c], factor[i], u[where]),)
+
+    squares = _each(pixels.shape, 1, rescale).sum((1, 2, 3))
+    deviation = np.sqrt(squares / pixels[0].size)
     return Normalised(
         torch.from_numpy(u.reshape(image.shape)), torch.from_numpy(mean), scale, deviation
     )
 
 
-def _each(shape: tuple[int, ...], work: Callable[[int, int, slice], float]) -> np.ndarray:
-    """What ``work`` finds in the parts of every item and channel, shape (N, C, parts)."""
+def _each(
+    shape: tuple[int, ...], n_sums: int, work: Callable[[int, int, slice], tuple[float, ...]]
+) -> np.ndarray:
+    """What ``work`` finds in the parts of every item and channel, shape (N, C, parts, n_sums)."""
     n, channels, size = shape
     starts = range(0, size, _PIXELS_PER_TASK)
-    found = np.empty((n, channels, len(starts)))
+    found = np.empty((n, channels, len(starts), n_sums))
 
     def run(i: int, c: int, p: int) -> None:
         found[i, c, p] = work(i, c, slice(starts[p], starts[p] + _PIXELS_PER_TASK))
 
-    tasks = [functools.partial(run, *where) for where in np.ndindex(*found.shape)]
+    tasks = [functools.partial(run, *where) for where in np.ndindex(*found.shape[:-1])]
     run_all(tasks, torch.get_num_threads() if len(starts) > 1 else 1)
     return found
