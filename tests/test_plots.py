@@ -56,7 +56,12 @@ def test_the_line_is_the_spectrum(parts, kind):
 
 @pytest.mark.parametrize(
     ("times", "scale"),
-    [(GEOMETRIC, "log"), (np.linspace(0.1, 1, 6), "linear"), (np.array([0.1, 1]), "linear")],
+    [
+        (GEOMETRIC, "log"),
+        (np.array([*GEOMETRIC[:-1], 0.97 * GEOMETRIC[-1]]), "log"),
+        (np.linspace(0.1, 1, 6), "linear"),
+        (np.array([0.1, 1]), "linear"),
+    ],
 )
 def test_geometric_times_have_a_logarithmic_axis(times, scale):
     empty = np.zeros((len(times), 4, 4))

@@ -23,7 +23,8 @@ FAINT = 0.02  # of the image's range: less is not stretched, it would show round
 def plot_spectrum(decomposition: SpectralDecomposition, ax: Any = None, *, kind: str = "l1") -> Any:
     """Draw the spectrum of a decomposition over time.
 
-    The axis of time is logarithmic if the times are in geometric progression, else linear.
+    The axis of time is logarithmic if the times are rather in geometric than in arithmetic
+    progression, else linear.
 
     Parameters
     ----------
@@ -196,9 +197,11 @@ def _title(times: np.ndarray) -> str:
 
 
 def _are_geometric(times: np.ndarray) -> bool:
-    """Tell whether at least three times have the same ratio."""
-    ratios = times[1:] / times[:-1]
-    return len(ratios) > 1 and bool(np.allclose(ratios, ratios[0], rtol=1e-3))
+    """Tell whether times have more of a geometric progression than of an arithmetic one."""
+    if len(times) < 3 or times[0] <= 0:
+        return False
+    uneven = [np.std(steps) / np.mean(steps) for steps in (np.diff(np.log(times)), np.diff(times))]
+    return bool(uneven[0] < uneven[1])
 
 
 def _number_of_groups(n: int | None, axes: Any, n_bands: int) -> int:

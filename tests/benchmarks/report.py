@@ -32,6 +32,11 @@ _SECTIONS = {
         "One iteration of the dual solve in CPU time per pixel, float32, ten iterations in a step.",
     ),
     "batches": ("Batches and threads", ""),
+    "gpu": (
+        "On a GPU",
+        "The same numbers by plain torch on the device, which the compiled CPU backend is set "
+        "beside.",
+    ),
     "memory": (
         "Memory",
         "What a process grows by at most, beside the frames asked for, in copies of the image: "
