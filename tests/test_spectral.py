@@ -225,6 +225,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("times", "message"),
         [
+            (0, r"times=0 is to be a number of bands, and at least one .* Pass times=20"),
             (0.1, "at least two times, got 1"),
             ([0.1], "at least two times, got 1"),
             ([0.2, 0.1], "must increase, got 0.1 after 0.2 at position 1"),

@@ -344,6 +344,11 @@ class _Job:
     def of(cls, image: Any, times: Any, flow: BaseTVFlow | None) -> _Job:
         flow = checked_flow(flow)
         if isinstance(times, Integral) and not isinstance(times, bool):
+            if times < 1:
+                raise ValueError(
+                    f"times={times} is to be a number of bands, and at least one is needed. Pass "
+                    "times=20, or increasing times above 0."
+                )
             times = spectral_times(image, int(times), flow)
         return cls(image, ingest(image, device=flow.device), band_times(times), flow)
 

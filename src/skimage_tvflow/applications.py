@@ -103,7 +103,7 @@ def denoise(
             "channel_axis was given beside a flow, which has its own. Pass "
             f"flow=ChambolleTVFlow(channel_axis={channel_axis})."
         )
-    scheme = {"n_steps": 64, "order": 1, "tol": None, "max_num_iter": 6}
+    scheme = {"n_steps": 64, "order": 1, "tol": None, "max_num_iter": 8}
     flow = checked_flow(flow, channel_axis=channel_axis, **scheme)
     if flow.batch_axis is not None:
         raise ValueError(
@@ -127,7 +127,8 @@ def denoise(
     parts = spectral_decompose(noisy, times, flow=flow)
     changed = spectral_decompose(noisy + _PROBE * sigma * probe, times, flow=flow)
     sensitivity = ((changed.bands - parts.bands) * probe).reshape(len(parts.bands), -1).sum(1)
-    weights = _least_risk(parts.bands, sigma**2 * sensitivity / (_PROBE * sigma))
+    # In units of the noise, whose square may be out of range.
+    weights = _least_risk(parts.bands / sigma, sensitivity / (_PROBE * sigma))
     return data.restore(data.tensor.new_tensor(parts.reconstruct(weights)))
 
 
