@@ -7,9 +7,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-# A turn of a fast contender is repeated for so long, and its best time counts.
-_TURN_SECONDS = 0.05
-
 
 def interleave(
     benchmark: Any,
@@ -17,6 +14,7 @@ def interleave(
     *,
     rounds: int = 5,
     budget: float = 6.0,
+    turn_seconds: float = 0.05,
     clock: Callable[[], float] = time.process_time,
 ) -> dict[Any, float]:
     """The least time of each of ``calls``: every round runs all of them, one after the other.
@@ -27,6 +25,7 @@ def interleave(
     calls : the contenders, by whatever names them
     rounds : how often each has its turn
     budget : seconds after which a slow one has no further turns
+    turn_seconds : for so long a fast one is repeated in its turn, and its best time counts
     clock : CPU time by default, of all threads together
     """
     best = dict.fromkeys(calls, math.inf)
@@ -35,7 +34,7 @@ def interleave(
     def one_round() -> None:
         for name, call in calls.items():
             turn = 0.0
-            while spent[name] < budget and turn < _TURN_SECONDS:
+            while spent[name] < budget and turn < turn_seconds:
                 begin = clock()
                 call()
                 taken = clock() - begin
