@@ -102,8 +102,8 @@ def test_two_threads(benchmark, batch, trial):
     load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
     notes = (
         f"Wall time; {os.cpu_count()} cores, load average {load}. What else the cores have to do "
-        "shows here as nowhere else. What is prepared and put away by one thread alone is a quarter "
-        "of the third row."
+        "shows here as nowhere else. What is prepared and put away by one thread alone is a "
+        "quarter of the third row."
     )
     Fragment("batches", "2", "Two threads against one", columns, rows, notes).save()
     serial, parallel = (_with_threads(n, cases[next(iter(cases))]) for n in (1, 2))
