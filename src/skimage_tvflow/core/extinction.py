@@ -73,13 +73,18 @@ def _block_sums(u: Tensor) -> tuple[np.ndarray, list[np.ndarray]]:
     """The sums of u over blocks, and the sizes of these along every axis."""
     sums, sizes = u, []
     for axis in range(2, u.ndim):
-        n = u.shape[axis]
-        width = -(-n // _BLOCKS)
-        member = torch.eye(-(-n // width), dtype=u.dtype).repeat_interleave(width, 1)[:, :n]
-        sums = member.to(u.device) @ sums.reshape(*sums.shape[:axis], n, -1)
-        shape = [-1 if k == axis else 1 for k in range(u.ndim)]
-        sizes.append(member.sum(1).numpy().reshape(shape))
+        members, counts = _blocks(u.shape[axis], u.dtype)
+        sums = members.to(u.device) @ sums.reshape(*sums.shape[:axis], u.shape[axis], -1)
+        sizes.append(counts.reshape([-1 if k == axis else 1 for k in range(u.ndim)]))
     return sums[..., 0].cpu().numpy().astype(np.float64), sizes
+
+
+@functools.lru_cache(maxsize=64)
+def _blocks(n: int, dtype: torch.dtype) -> tuple[Tensor, np.ndarray]:
+    """Which of n pixels are in which block, shape (blocks, n), and how many."""
+    width = -(-n // _BLOCKS)
+    members = torch.eye(-(-n // width), dtype=dtype).repeat_interleave(width, 1)[:, :n]
+    return members, members.sum(1).numpy()
 
 
 @dataclass(frozen=True)
