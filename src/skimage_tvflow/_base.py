@@ -21,7 +21,8 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from skimage_tvflow._arrays import ingest
 from skimage_tvflow._axes import ImageAxes
-from skimage_tvflow._job import Collected, Job
+from skimage_tvflow._collected import Collected
+from skimage_tvflow._job import Job
 from skimage_tvflow._progress import (
     Callback,
     Poll,
@@ -134,7 +135,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             Once, if the error asked for was not reached.
         """
         job = self._job(image, t)
-        frames = self._collect(job, Wanted(), None).frames(job)
+        frames = self._collect(job, Wanted(), None).frames()
         return frames[0] if job.times.scalar else frames
 
     def fit_transform(self, image: Any, y: Any = None, t: Any = None) -> Any:
@@ -193,7 +194,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                 raise TypeError(f"{name} must be True or False, got {flag!r}. Pass {name}=True.")
         wanted = Wanted(dual=bool(return_dual), bound=bool(certify))
         job = self._job(image, t)
-        return self._collect(job, wanted, callback).result(job)
+        return self._collect(job, wanted, callback).result()
 
     def staged_transform(self, image: Any, t: Any = None) -> Iterator[Any]:
         """The flow at one requested time after the other, as soon as each is there.
@@ -260,47 +261,24 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
 
     def _collect(self, job: Job, wanted: Wanted, callback: Callback | None) -> Collected:
         """All frames of a job, and a warning if they are not what was asked for."""
-        times, n = job.times.increasing, job.image.shape[0]
-        u = _room(job.image, (len(times), *job.image.shape))
-        dual = None
-        if wanted.dual:
-            n_channels, *sizes = job.image.shape[1:]
-            dual = _room(u, (len(times), n, n_channels, len(sizes), *sizes))
-        error = np.empty((len(times), n))
-        bound = np.empty((len(times), n)) if wanted.bound else None
-        n_iter, converged = np.empty(n, np.int64), np.empty(n, np.bool_)
-        losses: list[list[float]] = []
-        finished = 0
-        size = self._items_at_a_time(job)
+        found = Collected(job, wanted)
+        n, size = job.image.shape[0], self._items_at_a_time(job)
         try:
             for first in range(0, n, size):
                 items = slice(first, min(first + size, n))
                 poll = patient(job.image)
                 if callback is not None:
-                    poll = Reporter(callback, items, n, times[-1])
-                end = 0
-                out = u[:, items].transpose(0, 1)
+                    poll = Reporter(callback, items, n, job.times.increasing[-1])
+                out = found.begin(items)
                 for frames in self._march(job, items, wanted=wanted, out=out, poll=poll):
-                    begin, end = end, end + len(frames.times)
-                    if frames.u.data_ptr() != out[:, begin:end].data_ptr():
-                        out[:, begin:end] = frames.u
-                    error[begin:end, items] = frames.error.T
-                    if bound is not None and frames.bound is not None:
-                        bound[begin:end, items] = frames.bound.T
-                    n_iter[items], converged[items] = frames.n_iter, frames.converged
-                    if frames.losses is not None:
-                        losses += frames.losses
-                    if dual is not None and frames.dual is not None:
-                        dual[begin:end, items] = frames.dual.transpose(0, 1)
-                    finished = end if items.stop == n else 0
+                    found.put(items, frames)
                     if poll is not None:
                         poll(frames.times[-1])
         except StoppedByCallback:
-            n_iter, converged = np.zeros(n, np.int64), np.zeros(n, np.bool_)
-            losses = []
+            found.stop()
         else:
-            self._warn(error, converged, job.image.dtype)
-        return Collected(u, dual, error, bound, n_iter, converged, finished, losses)
+            self._warn(found.error, found.converged, job.image.dtype)
+        return found
 
     def _items_at_a_time(self, job: Job) -> int:
         if self.batch_size is not None:
@@ -342,14 +320,6 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         tags.input_tags.two_d_array = self.batch_axis == 0
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _room(like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """A new tensor on the device of another; pages of memory are only taken when written to."""
-    if like.device.type != "cpu":
-        return like.new_empty(shape)
-    # NumPy asks for large pages, torch does not; to be given small ones takes as long as the flow.
-    return torch.from_numpy(np.empty(shape, like.new_empty(0).numpy().dtype))
 
 
 def _is_table(axes: ImageAxes) -> bool:
