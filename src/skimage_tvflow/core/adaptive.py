@@ -21,6 +21,10 @@ from skimage_tvflow.core.scheme import (
 _STAGNANT = 0.85
 # Two trajectories that both lag behind agree all the same: nothing less than this is tried.
 _LEAST_EFFORT = 0.6
+# An error is one of the steps if less than this part of it is that of the last solve.
+_SHARE_OF_LAG = 0.5
+# So few iterations that they are the error are not tried.
+_MOST_TILT = 4.0
 # What takes more steps to one time than this is not reached.
 _MOST_STEPS = 2**15
 # So many times the longest axis, and a step is solved to the last digit.
@@ -31,7 +35,9 @@ class Adaptive(Scheme):
     """Trajectories of N and 2N steps with k iterations each; both grow until the two agree.
 
     The work N k of an interval is what a plan says times an ``effort``, kept per item and corrected
-    by every interval: an attempt that is not good enough is repeated with more.
+    by every interval: an attempt that is not good enough is repeated with more. Steps and
+    iterations get the same share of it, unless the last solve has little part in the error: then
+    only steps are added, ``tilt`` times as many as otherwise, and as many times fewer iterations.
     """
 
     def __init__(
@@ -40,6 +46,7 @@ class Adaptive(Scheme):
         super().__init__(problem, settings, 2, wanted, poll)
         assert settings.tol is not None
         self._effort = np.ones(len(self._unit))
+        self._tilt = np.ones(len(self._unit))
         # What is tighter than the arithmetic is not planned for: the attempts stagnate in the end.
         self._planned_tol = max(settings.tol, torch.finfo(problem.u.dtype).eps ** 0.6)
         self._most_iterations = min(settings.max_num_iter, _CROSSINGS * max(problem.u.shape[2:]))
@@ -49,15 +56,14 @@ class Adaptive(Scheme):
 
     def _plan(self, end: float, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Steps of the coarse trajectory up to ``end``, iterations in each."""
-        root = np.sqrt(self._effort[items])
-        balanced = balanced_steps(
+        balanced = np.sqrt(self._effort[items]) * balanced_steps(
             end * self._unit[items] / self._deviation[items], self._planned_tol
         )
-        share = (end - self._now) / end
-        n_steps = np.clip(np.ceil(balanced * root * share), 1, _MOST_STEPS)
+        wanted = balanced * self._tilt[items] * (end - self._now) / end
+        n_steps = np.clip(np.ceil(wanted), 1, _MOST_STEPS)
         # An interval shorter than a step needs fewer iterations.
-        shorter = np.minimum(balanced * root * share / n_steps, 1)
-        n_iter = even(balanced * root * shorter**0.75, self._most_iterations)
+        shorter = np.minimum(wanted / n_steps, 1)
+        n_iter = even(balanced / self._tilt[items] * shorter**0.75, self._most_iterations)
         return n_steps.astype(np.int64), n_iter
 
     def _reach(self, end: float, items: np.ndarray) -> None:
@@ -76,9 +82,10 @@ class Adaptive(Scheme):
         coarse = self._run(0, items, end, n_steps, n_iter)
         fine = self._run(1, items, end, 2 * n_steps, n_iter)
         factor = EXTRAPOLATED if self._settings.order == 2 else 1.0
-        step = (end - self._now) / (2 * n_steps) * self._unit[items]
+        step = (end - self._now) * self._unit[items] / (2 * n_steps)
         apart = distance(coarse.u, fine.u).cpu().numpy()
-        error = np.maximum(factor * apart, self._lag(1, items, fine.u, step))
+        lag = self._lag(1, items, fine.u, step)
+        error = np.maximum(factor * apart, lag)
         ratio = error / (self._allowed(end) * self._deviation[items])
         self._strikes[items] += error > _STAGNANT * self._error[items]
         self._error[items] = error
@@ -90,4 +97,7 @@ class Adaptive(Scheme):
             self._accept(which, items[final], run if final.all() else run[final])
         change = np.where(good, np.clip(2.5 * ratio, 0.8, 1), np.clip(1.2 * ratio, 2, 8))
         self._effort[items] = np.maximum(self._effort[items] * change, _LEAST_EFFORT)
+        by_steps = ~good & (lag < _SHARE_OF_LAG * error)
+        self._tilt[items] *= np.where(by_steps, np.sqrt(change), 1)
+        self._tilt[items] = np.minimum(self._tilt[items], _MOST_TILT)
         return items[~final]

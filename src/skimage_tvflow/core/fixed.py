@@ -104,7 +104,7 @@ class Plain(Fixed):
             trajectory.advance(
                 everyone,
                 n_steps.tolist(),
-                (lengths / n_steps)[:, None] * self._unit,
+                np.multiply.outer(lengths, self._unit) / n_steps[:, None],
                 self._settings.max_num_iter,
                 self._frames(out),
                 self._watch(self._now, times[-1]),
@@ -164,7 +164,7 @@ class Controlled(Fixed):
     def _solve(self, which: int, items: np.ndarray, end: float, count: int, allowed: float) -> None:
         largest = self._settings.max_num_iter
         deviation = self._deviation[items]
-        length = (end - self._now) / count * self._unit[items]
+        length = (end - self._now) * self._unit[items] / count
         plan = iterations_for(
             length / deviation, allowed / _TWICE_ITERATED, self._settings.algorithm
         )

@@ -106,7 +106,7 @@ class Regularized:
     def _reach(self, item: int, now: float, time: float, count: int) -> Tensor:
         """Bring one item from ``now`` to ``time``; the mean of its dual variable."""
         u, ledger = self._u[item][None], self._ledgers[item]
-        length = (time - now) / count * self._unit[item]
+        length = (time - now) * self._unit[item] / count
         mean = torch.zeros_like(gradient(u, self._spacing))
         for n in range(0 if self.flat[item] else count):
             tick = functools.partial(self._tell, now + (time - now) * n / count)

@@ -235,7 +235,8 @@ class Scheme(ABC):
         """Run ``items`` of one trajectory from the last accepted time to ``end``."""
         trajectory, start = self._trajectories[which], take(self._at[which], items)
         trajectory.reset_primal(items, start)
-        step = (end - self._now) / n_steps * self._unit[items]
+        # A time in units below the normal numbers is not divided before it is out of them.
+        step = (end - self._now) * self._unit[items] / n_steps
         self._n_iter[items] += n_steps * n_iter
         finest = which == len(self._trajectories) - 1
         if not finest or not (self._wanted.dual or self._wanted.bound):
