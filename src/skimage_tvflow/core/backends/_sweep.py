@@ -59,31 +59,37 @@ def _primal_row(
     Where it ``ends`` a time step, f += div(a) comes first: ``emit`` says whether a frame gets
     ``scale * f + offset``, and ``rescale`` puts f in proportion to the length of the next step.
     """
+    hx = h[0]
+    hy = hz = hx
+    if n_axes > 1:
+        hy = h[1]
+    if n_axes > 2:
+        hz = h[2]
     left = left_now = splat(gamma - gamma)
     for x in range(0, stride, lanes):
         i, j = a + x, b + x
         value = load(f, at + x)
         now = load(phi, i)
         here = _carried_on(now, load(phi, j), gamma)
-        change = h[0] * (here - behind(left, here))
+        change = hx * (here - behind(left, here))
         left = here
         if ends:
-            value = value + h[0] * (now - behind(left_now, now))
+            value = value + hx * (now - behind(left_now, now))
             left_now = now
         if n_axes > 1:
             i, j = i + component, j + component
             now, above = load(phi, i), load(phi, i - stride)
             here = _carried_on(now, load(phi, j), gamma)
-            change = change + h[1] * (here - _carried_on(above, load(phi, j - stride), gamma))
+            change = change + hy * (here - _carried_on(above, load(phi, j - stride), gamma))
             if ends:
-                value = value + h[1] * (now - above)
+                value = value + hy * (now - above)
         if n_axes > 2:
             i, j = i + component, j + component
             now, above = load(phi, i), load(phi, i - lag * stride)
             here = _carried_on(now, load(phi, j), gamma)
-            change = change + h[2] * (here - _carried_on(above, load(phi, j - lag * stride), gamma))
+            change = change + hz * (here - _carried_on(above, load(phi, j - lag * stride), gamma))
             if ends:
-                value = value + h[2] * (now - above)
+                value = value + hz * (now - above)
         if ends:
             if emit and x + lanes <= width:
                 store(frames, frame + x, scale * value + offset)
@@ -94,31 +100,36 @@ def _primal_row(
             value = value * rescale
             store(f, at + x, value)
         store(v, to + x, value + change)
-    last = v[to + width - 1]
-    for x in range(width, stride + 1):
-        v[to + x] = last
+    store(v, to + width, splat(v[to + width - 1]))
 
 
 @njit(**_INLINE)
 def _dual_row(n_axes, lanes, v, here, below, beyond, phi, a, b, component, stride, beta, step, h):
     """The new phi, projected, over its predecessor; one channel."""
+    # Out of the loop, where what is stored might be h.
+    sx = step * h[0]
+    sy = sz = sx
+    if n_axes > 1:
+        sy = step * h[1]
+    if n_axes > 2:
+        sz = step * h[2]
     value = load(v, here)
     for x in range(0, stride, lanes):
         i, j = a + x, b + x
         right = load(v, here + x + lanes)
         px = _carried_on(load(phi, i), load(phi, j), beta)
-        px = px + step * h[0] * (ahead(value, right) - value)
+        px = px + sx * (ahead(value, right) - value)
         square = px * px
         py = pz = px
         if n_axes > 1:
             i, j = i + component, j + component
             py = _carried_on(load(phi, i), load(phi, j), beta)
-            py = py + step * h[1] * (load(v, below + x) - value)
+            py = py + sy * (load(v, below + x) - value)
             square = square + py * py
         if n_axes > 2:
             i, j = i + component, j + component
             pz = _carried_on(load(phi, i), load(phi, j), beta)
-            pz = pz + step * h[2] * (load(v, beyond + x) - value)
+            pz = pz + sz * (load(v, beyond + x) - value)
             square = square + pz * pz
         shrink = shrinkage(square)
         j = b + x
