@@ -232,7 +232,7 @@ class ImageAxes:
         core = (self.n_items, self._n_coupled, *self.spatial_shape)
         n_lead = self._n_lead(u, core, "a core tensor")
         split = (*self.batch_shape, *self._channel_shape, *self.spatial_shape)
-        back = np.argsort(self._core_order).tolist()
+        back = (self._core_order.index(axis) for axis in range(len(self._core_order)))
         order = [*range(n_lead), *(n_lead + axis for axis in back)]
         return u.reshape(*u.shape[:n_lead], *split).permute(order)
 

@@ -241,10 +241,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return Job(axes.to_core(data.tensor), axes, axes.spacing(self.spacing), times, data.restore)
 
     def _check_parameters(self) -> None:
-        for name, kinds in self._parameter_constraints.items():
+        for name in self._numbers():
             # Python takes True for the number 1.
-            takes_number = any(isinstance(kind, Interval) for kind in kinds)
-            if isinstance(getattr(self, name), bool) and takes_number:
+            if isinstance(getattr(self, name), bool):
                 raise InvalidParameterError(
                     f"The {name!r} parameter of {type(self).__name__} must be a number, got "
                     f"{getattr(self, name)!r} instead. {self._for_example(name)}"
@@ -254,6 +253,13 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         except InvalidParameterError as error:
             name = str(error).split("'")[1]
             raise InvalidParameterError(f"{error} {self._for_example(name)}") from None
+
+    @classmethod
+    @functools.cache
+    def _numbers(cls) -> list[str]:
+        """The parameters that take a number."""
+        constraints = cls._parameter_constraints.items()
+        return [name for name, kinds in constraints if any(isinstance(k, Interval) for k in kinds)]
 
     def _for_example(self, name: str) -> str:
         default = inspect.signature(type(self)).parameters[name].default

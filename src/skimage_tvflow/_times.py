@@ -74,10 +74,11 @@ def resolve_times(t: Any) -> RequestedTimes:
         values, values < 0, "t must be >= 0", "The flow runs forward in time: pass t=0.1, say."
     )
     # adding zero turns -0.0 into 0.0
-    increasing, order = np.unique(values.ravel() + 0.0, return_inverse=True)
+    increasing = np.unique(values + 0.0)
+    order = np.searchsorted(increasing, np.ravel(values))
     return RequestedTimes(
         increasing=tuple(increasing.tolist()),
-        order=tuple(order.ravel().tolist()),
+        order=tuple(order.tolist()),
         scalar=values.ndim == 0,
     )
 
