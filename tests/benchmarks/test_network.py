@@ -47,7 +47,7 @@ def _flow(**params):
 def _untrained():
     torch.manual_seed(0)
     flow = _flow()
-    flow._take(UnrolledNet(Design(2)).eval())
+    flow.net_ = UnrolledNet(Design(2)).eval()
     return flow
 
 

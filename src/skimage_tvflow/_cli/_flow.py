@@ -22,7 +22,7 @@ from ._report import mean_column, print_table, seconds_column, time_column
 from ._tiff import write_tiff
 
 SHORT = 0.01  # of the extinction time: below this nothing that is more than fine vanishes
-ROUGHLY = 0.5  # a warning about a factor of a hundred must not take longer than the flow itself
+ROUGHLY = 0.3  # a warning about a factor of a hundred must not take longer than the flow itself
 
 
 def run(
