@@ -28,7 +28,6 @@ from skimage_tvflow._progress import (
     Poll,
     Reporter,
     StoppedByCallback,
-    patient,
     refuse_callback,
 )
 from skimage_tvflow._result import TVFlowResult
@@ -215,7 +214,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return self._stages(job)
 
     def _stages(self, job: Job) -> Iterator[Any]:
-        for frames in self._march(job, slice(None), wanted=Wanted(), poll=patient(job.image)):
+        for frames in self._march(job, slice(None), wanted=Wanted()):
             for m in range(len(frames.times)):
                 yield job.frame(frames.u[:, m].contiguous())
         self._warn(frames.error.T, frames.converged, job.image.dtype)
@@ -272,7 +271,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         try:
             for first in range(0, n, size):
                 items = slice(first, min(first + size, n))
-                poll = patient(job.image)
+                poll = None
                 if callback is not None:
                     poll = Reporter(callback, items, n, job.times.increasing[-1])
                 out = found.begin(items)

@@ -15,7 +15,6 @@ from skimage_tvflow._base import BaseTVFlow
 from skimage_tvflow._chambolle import ChambolleTVFlow
 from skimage_tvflow._joint import JointSpaceTimeTVFlow
 from skimage_tvflow._net import TVFlowNet
-from skimage_tvflow._progress import patient
 from skimage_tvflow.core import extinction, operators
 from skimage_tvflow.core.problem import Problem
 
@@ -159,7 +158,7 @@ def extinction_time(
         coupled_channels=coupled_channels,
     )
     problem = Problem.of(axes.to_core(data.tensor), axes.spacing(spacing))
-    times = extinction.extinction_time(problem, float(rtol), patient(data.tensor[None]))
+    times = extinction.extinction_time(problem, float(rtol))
     times = times / problem.unit
     return _plain(times.reshape(*axes.batch_shape, -1).max(-1))
 

@@ -230,8 +230,8 @@ class TVFlowNet(BaseTVFlow):
 
         Raises
         ------
-        ValueError
-            If the path ends in something else.
+        ValueError, FileNotFoundError
+            If the path ends in something else, or its folder is not there.
         NotFittedError
             If there is no network yet.
         """

@@ -1,16 +1,14 @@
-"""What happens while a solve runs: callbacks are told, and Ctrl-C is heard."""
+"""What happens while a solve runs: callbacks are told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-import torch
-
 from skimage_tvflow._result import Progress
 from skimage_tvflow.core.clock import Poll
 
-__all__ = ["Callback", "Poll", "Reporter", "StoppedByCallback", "patient", "refuse_callback"]
+__all__ = ["Callback", "Poll", "Reporter", "StoppedByCallback", "refuse_callback"]
 
 Callback = Callable[[Progress], bool | None]
 
@@ -69,20 +67,3 @@ class Reporter:
         part = self._most / self._last if self._last > 0 else 1.0
         if self._callback(Progress(self._before + self._share * part, self._most)):
             raise StoppedByCallback
-
-
-def patient(image: torch.Tensor) -> Poll | None:
-    """
-    Something to call from time to time while a large image is at work, for the sake of Ctrl-C.
-
-    Parameters
-    ----------
-    image : Tensor of shape (N, C, *spatial)
-        What is worked on.
-
-    Returns
-    -------
-    callable or None
-        Compiled code does not see the interruption; a thread that waits for it does.
-    """
-    return (lambda time: None) if image[:1].numel() > 2**18 else None

@@ -32,9 +32,11 @@ class TVFlowResult:
         What the root-mean-square distance from the exact flow of the discrete image is certainly
         below, whatever the solver did: see `certify`. None if it was not asked for.
     n_iter : ndarray of shape (), or (B,) with a batch axis
-        Iterations spent, summed over time steps, attempts and separate channels.
+        Iterations spent, summed over time steps, attempts and separate channels; 0 if a callback
+        stopped the solve.
     converged : ndarray of shape (), or (B,) with a batch axis
-        Whether every estimate is within the tolerance asked for.
+        Whether every estimate is within the tolerance asked for; False if a callback stopped the
+        solve.
     loss_curve : ndarray of shape (K,), or (K, B) with a batch axis, or None
         Where the flow is the minimum of an objective, its values on the way there, summed over
         separate channels; an image that is done keeps its last value.

@@ -221,7 +221,7 @@ class _Checkpoint:
         if folder.exists() and not folder.is_dir():
             raise NotADirectoryError(
                 f"checkpoint_dir={os.fspath(folder)!r} is a file, and a folder is needed. Pass "
-                f"checkpoint_dir={os.fspath(folder.with_suffix(''))!r}, say, or remove the file."
+                f"checkpoint_dir={os.fspath(folder) + '.d'!r}, say, or remove the file."
             )
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / CHECKPOINT

@@ -118,6 +118,8 @@ def save(path: str | os.PathLike[str], net: UnrolledNet, recipe: Mapping[str, An
     ------
     ValueError
         If the path ends otherwise, or a weight is not finite.
+    FileNotFoundError
+        If its folder is not there.
     """
     target = Path(path)
     if target.suffix != SUFFIX:
@@ -125,6 +127,11 @@ def save(path: str | os.PathLike[str], net: UnrolledNet, recipe: Mapping[str, An
         raise ValueError(
             f"path={os.fspath(path)!r} does not end in {SUFFIX}, the format of weights. Pass "
             f"path={os.fspath(better)!r}."
+        )
+    if not target.parent.is_dir():
+        raise FileNotFoundError(
+            f"There is no folder {os.fspath(target.parent)!r} to write {target.name} to. Make it, "
+            "or pass a path in one that is there."
         )
     tensors = {name: value.detach().cpu().float() for name, value in net.state_dict().items()}
     for name, value in tensors.items():

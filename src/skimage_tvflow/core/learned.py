@@ -162,7 +162,9 @@ def _orientation(u: Tensor) -> np.ndarray:
     The flow of -f is minus that of f. A network that sees only one of the two obeys that as well.
     """
     values = u.flatten(1).to(exact_dtype(u))
-    skewness, first = (values**3).sum(1).cpu().numpy(), values[:, 0].cpu().numpy()
+    skewness = (values**3).sum(1).cpu().numpy()
+    where = (values != 0).byte().argmax(1, keepdim=True)
+    first = values.gather(1, where)[:, 0].cpu().numpy()
     return np.where(np.where(skewness != 0, skewness, first) < 0, -1.0, 1.0)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 _FIRST_SPATIAL = 2
 # So many pixels at a time: on a CPU what fits the cache and is not worth torch's threads, which on
 # a busy machine wait for each other much longer than they work.
-_SLAB = {"cpu": 2**14}
+_SLAB = {"cpu": 2**13}
 _SLAB_ELSEWHERE = 2**22
 
 
@@ -74,8 +74,10 @@ def divergence(phi: Tensor, spacing: Sequence[float]) -> Tensor:
 
 def magnitude(phi: Tensor) -> Tensor:
     """Euclidean length over channels and axes: (N, C, n_spatial, *spatial) to (N, *spatial)."""
-    # torch.linalg.vector_norm over two outer axes takes ten times as long.
-    return (phi * phi).sum((1, 2)).sqrt_()
+    # torch.linalg.vector_norm over two outer axes takes ten times as long, and sqrt() on a CPU wakes
+    # up threads for arrays of any size.
+    square = (phi * phi).sum((1, 2))
+    return square * square.clamp(min=torch.finfo(square.dtype).tiny).rsqrt_()
 
 
 def total_variation(u: Tensor, spacing: Sequence[float]) -> Tensor:

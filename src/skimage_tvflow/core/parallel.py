@@ -7,7 +7,7 @@ import itertools
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 import torch
 
@@ -39,6 +39,11 @@ class _Shares:
     def __init__(self, tasks: Sequence[Callable[[], None]], n_workers: int) -> None:
         ends = [len(tasks) * k // n_workers for k in range(n_workers + 1)]
         self._left = [deque(tasks[a:b]) for a, b in itertools.pairwise(ends)]
+
+    def drop(self) -> None:
+        """Begin no further task."""
+        for left in self._left:
+            left.clear()
 
     def work(self, worker: int) -> None:
         """Do what there is to do for a worker."""
@@ -78,8 +83,10 @@ def run_all(
     # A thread takes one task after the other: to wake it for each can take longer than the task.
     n_workers = min(n_threads, len(tasks))
     shares = _Shares(tasks, n_workers)
-    futures = [_pool(n_threads).submit(shares.work, k) for k in range(n_workers)]
+    futures: list[Future[None]] = []
     try:
+        for k in range(n_workers):
+            futures.append(_pool(n_threads).submit(shares.work, k))
         while True:
             timeout = None if poll is None else POLL_SECONDS
             finished, running = wait(futures, timeout, return_when=FIRST_EXCEPTION)
@@ -90,6 +97,7 @@ def run_all(
             if poll is not None:
                 poll()
     except BaseException:
+        shares.drop()
         if cancel is not None:
             cancel()
         wait(futures)

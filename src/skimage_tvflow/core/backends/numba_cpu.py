@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -20,6 +20,8 @@ from skimage_tvflow.core.parallel import run_all
 # What a wavefront may keep in use at once: half of a common second-level cache.
 _CACHE_BYTES = 512 * 1024
 _MOST_DEPTH = 12
+# So many pixels times iterations take a tenth of a second.
+_LONG = 2**28
 
 
 class NumbaTrajectory:
@@ -51,7 +53,12 @@ class NumbaTrajectory:
         done = np.zeros((len(items), len(self._bands), 1), np.int64)
         cancel = np.zeros(1, np.bool_)
         out = [_frame_rows(frames, i, self._layout) for i in range(len(items))]
-        watch = None if poll is None else lambda: poll(float(done.sum()) / total)
+        watch: Callable[[], None] | None = None
+        if poll is not None:
+            watch = functools.partial(_tell, poll, done, total)
+        elif total * self._layout.n_rows * self._layout.width > _LONG:
+            # Compiled code does not see an interruption; a thread that waits for it does.
+            watch = _nothing
         # One band needs no halo, and goes all the way.
         lasting = self._lasting if len(self._bands) > 1 else plan.n_stages
         for begin in range(0, plan.n_stages, lasting):
@@ -119,6 +126,14 @@ class NumbaTrajectory:
                 for i, axis in enumerate(reversed(layout.axes)):
                     out[n, :, axis, here] = newest[:, i, own.start + lag : own.stop + lag]
         return torch.from_numpy(out.reshape(*shape, end - begin, *sizes[1:]))
+
+
+def _tell(poll: Poll, done: np.ndarray, total: int) -> None:
+    poll(float(done.sum()) / total)
+
+
+def _nothing() -> None:
+    pass
 
 
 class _Plan:
