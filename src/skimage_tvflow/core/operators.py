@@ -74,8 +74,8 @@ def divergence(phi: Tensor, spacing: Sequence[float]) -> Tensor:
 
 def magnitude(phi: Tensor) -> Tensor:
     """Euclidean length over channels and axes: (N, C, n_spatial, *spatial) to (N, *spatial)."""
-    # torch.linalg.vector_norm over two outer axes takes ten times as long, and sqrt() on a CPU wakes
-    # up threads for arrays of any size.
+    # torch.linalg.vector_norm over two outer axes takes ten times as long, and sqrt() on a CPU
+    # wakes up threads for arrays of any size.
     square = (phi * phi).sum((1, 2))
     return square * square.clamp(min=torch.finfo(square.dtype).tiny).rsqrt_()
 
