@@ -88,16 +88,16 @@ class Learned:
         step = self._window / self._settings.n_steps
         with torch.no_grad():
             state = self._net.start(self._over(step))
-        given = 0
-        while given < len(times):
+        given, going = 0, list(range(len(paths)))
+        while True:
             n_iter = self._settings.refine + self._net.n_layers(state)
             with torch.no_grad():
                 before = state.g
                 state = self._net.step(state, self._polish if self._settings.refine else None)
                 state = self._steadied(before, state)
             after = state.g * column(step, state.g)
-            for i, path in enumerate(paths):
-                path.go_on(after[i], state.z[i], step[i], n_iter)
+            for k, i in enumerate(going):
+                paths[i].go_on(after[k], state.z[k], step[k], n_iter)
             reached = min(path.reached for path in paths)
             if reached > given:
                 chosen = slice(given, reached)
@@ -106,9 +106,14 @@ class Learned:
             # A time is told as reached only after it was given away: a callback may end it there.
             if self._poll is not None:
                 self._poll(min(path.time for path in paths))
-            now = np.array([path.now for path in paths])
-            growth = np.maximum(now / self._window, 1) ** _GROWTH
-            longer = self._window * growth / self._settings.n_steps
+            if given == len(times):
+                return
+            left = [k for k, i in enumerate(going) if paths[i].reached < len(times)]
+            if len(left) < len(going):
+                state, step, going = state.of(left), step[left], [going[k] for k in left]
+            window = self._window[going]
+            growth = np.maximum([paths[i].now for i in going] / window, 1) ** _GROWTH
+            longer = window * growth / self._settings.n_steps
             state = state.with_steps_longer(torch.from_numpy(longer / step).to(after))
             step = longer
 

@@ -79,6 +79,11 @@ class State:
         g, z, before, h = (x.detach() for x in (self.g, self.z, self.before, self.h))
         return State(g, z, before, h, self.n_steps)
 
+    def of(self, items: list[int]) -> State:
+        """Some of the items."""
+        g, z, before, h = (x[items] for x in (self.g, self.z, self.before, self.h))
+        return State(g, z, before, h, self.n_steps)
+
     def with_steps_longer(self, by: Tensor) -> State:
         """The same for steps ``by`` times as long, shape (N,)."""
         by = by.reshape(-1, *[1] * (self.g.ndim - 1))
