@@ -20,6 +20,8 @@ _NUMBER = 200
 # One image after the other, all cost the peer the same: these show it.
 _SAMPLE = slice(0, 16)
 _TIMES = np.linspace(0, 0.2, 51)[1:]
+# Seconds: the first call of a turn finds the memory as another contender has left it.
+_LONG_TURN = 1.5
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +51,7 @@ def test_flows_per_second(benchmark, batch, truth, trial):
         OURS.name: functools.partial(OURS.flow, batch, _TIMES, trial.effort, batch_axis=0),
         SCIKIT_IMAGE.name: functools.partial(one_by_one, peer.effort),
     }
-    best = interleave(benchmark, calls, rounds=3)
+    best = interleave(benchmark, calls, rounds=3, turn_seconds=_LONG_TURN)
     rates = [_NUMBER / best[OURS.name], len(batch[_SAMPLE]) / best[SCIKIT_IMAGE.name]]
     rows = [
         [c.label, str(t.effort), f"{t.psnr:.2f}", number(rate), number(rates[0] / rate)]
@@ -89,9 +91,8 @@ def test_two_threads(benchmark, batch, trial):
         for name, flow in cases.items()
         for n in (1, 2)
     }
-    # Long turns: the first call finds the memory as another case has left it.
     best = interleave(
-        benchmark, calls, rounds=4, budget=8.0, turn_seconds=1.5, clock=time.perf_counter
+        benchmark, calls, rounds=4, budget=8.0, turn_seconds=_LONG_TURN, clock=time.perf_counter
     )
     rows = [
         [name, number(1e3 * best[name, 1]), number(1e3 * best[name, 2]),
