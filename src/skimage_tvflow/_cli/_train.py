@@ -73,11 +73,11 @@ def run(
     _refuse(images, output, options)
     refuse_unwritable(output.parent, [output.name])
     refuse_existing(output, force=force)
-    output.parent.mkdir(parents=True, exist_ok=True)
     shown = list(_read(images) if images else _made(options))
     start = time.perf_counter()
     with spoken_warnings("train"), library_errors(), progress("training", "") as show:
         flow = _trained(shown, options, show)
+        output.parent.mkdir(parents=True, exist_ok=True)
         flow.save_pretrained(output)
     seconds = time.perf_counter() - start
     record = {

@@ -27,7 +27,7 @@ from torch import Tensor
 
 from skimage_tvflow.core import backends
 from skimage_tvflow.core.balance import ROUNDING
-from skimage_tvflow.core.operators import exact_dtype, rms
+from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.plan import even, iterations_for
 from skimage_tvflow.core.problem import Problem
 
@@ -82,7 +82,7 @@ def certify(
     for m, time in enumerate(times):
         after = u[:, m]
         if time == 0:
-            own.bound += rms((after - before).to(exact_dtype(after))).cpu().numpy()
+            own.bound += distance(after, before).cpu().numpy()
         else:
             own.charge(before, after, dual[:, m], (time - now) * unit)
         bounds.append(own.bound.copy())
@@ -116,5 +116,5 @@ class _FinerTrajectory:
                 dual = self._trajectory.dual(everyone)
                 self._ledger.charge(self._at, after, dual, step)
                 self._at = after
-        distance = rms((candidate - self._at).to(exact_dtype(candidate))).cpu().numpy()
-        return self._ledger.bound + distance * (1 + ROUNDING)
+        apart = distance(candidate, self._at).cpu().numpy()
+        return self._ledger.bound + apart * (1 + ROUNDING)

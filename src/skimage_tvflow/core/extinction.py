@@ -18,7 +18,6 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core import backends
-from skimage_tvflow.core.clock import Poll, steady
 from skimage_tvflow.core.operators import divergence, inner, magnitude, rms, total_variation
 from skimage_tvflow.core.plan import even, groups, iterations_for
 from skimage_tvflow.core.problem import Problem
@@ -128,14 +127,12 @@ class LastStep:
         return psi / factors.reshape(-1, *[1] * (psi.ndim - 1))
 
 
-def extinction_time(problem: Problem, rtol: float, poll: Poll | None = None) -> np.ndarray:
+def extinction_time(problem: Problem, rtol: float) -> np.ndarray:
     """The time, in the units of ``problem``, at which each item has reached its mean; shape (N,).
 
     Implicit Euler with steps in proportion to what is left, until the bound from below can grow by
-    no more than ``rtol``: its rate of growth is ``(|u| |p| / J(u))^2 - 1``. ``poll`` is called
-    every 20 to 40 ms; what it raises ends the search.
+    no more than ``rtol``: its rate of growth is ``(|u| |p| / J(u))^2 - 1``.
     """
-    poll = steady(poll)
     n = problem.u.shape[0]
     spacing = problem.spacing
     trajectory = backends.start(problem.u, spacing, "accelerated")
@@ -148,7 +145,7 @@ def extinction_time(problem: Problem, rtol: float, poll: Poll | None = None) -> 
         plan = iterations_for(step / rms(u).cpu().numpy(), rtol / 2, "accelerated")
         n_iter = even(plan, _MOST_ITERATIONS)
         for where, (k,) in groups(n_iter):
-            trajectory.advance(pending[where], [_STEPS], step[None, where], k, poll=poll)
+            trajectory.advance(pending[where], [_STEPS], step[None, where], k)
         time[pending] += _STEPS * step
         u = trajectory.primal(pending)
         p = divergence(trajectory.dual(pending), spacing)
