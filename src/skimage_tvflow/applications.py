@@ -13,10 +13,10 @@ from scipy.optimize import nnls
 from skimage.filters import threshold_otsu
 from skimage.restoration import estimate_sigma
 
-from skimage_tvflow._arrays import ingest
-from skimage_tvflow._axes import ImageAxes
-from skimage_tvflow._base import BaseTVFlow
-from skimage_tvflow._spectral import band_times, checked_flow, spectral_decompose
+from skimage_tvflow.estimators.base import BaseTVFlow
+from skimage_tvflow.inputs.arrays import ingest
+from skimage_tvflow.inputs.axes import ImageAxes
+from skimage_tvflow.spectral.decomposition import band_times, checked_flow, spectral_decompose
 
 __all__ = ["denoise", "fuse", "select_scale", "separate_texture"]
 
@@ -332,11 +332,11 @@ def _axes_of(image: torch.Tensor, flow: BaseTVFlow) -> ImageAxes:
 def _band(image: Any, band: tuple[float, float], flow: BaseTVFlow) -> torch.Tensor:
     """What vanishes between two times."""
     first, last = band_times(band)
-    # The first band of a decomposition is all that has vanished by then: here it is not wanted.
+    # The first band of a decomposition is all that has vanished by then: here it is not request.
     times = [_JUST_BEFORE * first, *np.geomspace(first, last, _PER_BAND)]
     parts = spectral_decompose(image, times, flow=flow)
-    wanted = parts.times >= first
-    return ingest(parts.reconstruct(wanted, residual=0.0)).tensor
+    request = parts.times >= first
+    return ingest(parts.reconstruct(request, residual=0.0)).tensor
 
 
 def _weight(mask: Any, image: torch.Tensor, flow: BaseTVFlow) -> torch.Tensor:

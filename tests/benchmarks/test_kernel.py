@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from benchmarks import images
 from benchmarks.report import IMAGES, Fragment, number
 from benchmarks.timing import interleave
-from skimage_tvflow.core import backends
-from skimage_tvflow.core.backends.torch_ops import TorchTrajectory
+from skimage_tvflow.core.backends import select as backends
+from skimage_tvflow.core.backends.torch.trajectory import TorchTrajectory
 
 _N_ITER = 10
 _STEP = 0.004

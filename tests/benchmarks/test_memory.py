@@ -36,7 +36,7 @@ def test_copies_of_the_image(tmp_path):
         ]
         for (name, order, n_steps), copies in found.items()
     ]
-    columns = ["image", "order", "steps", "copies", "of them in use", "wanted: at most"]
+    columns = ["image", "order", "steps", "copies", "of them in use", "request: at most"]
     notes = (
         "In use: the same with an allocator that gives back at once what is freed; malloc keeps "
         "some of it for later. Automatic steps compare two trajectories for order 1 as well."

@@ -13,7 +13,7 @@ from benchmarks import images
 from benchmarks.report import Fragment, number
 from benchmarks.timing import interleave
 from skimage_tvflow import ChambolleTVFlow, TVFlowNet
-from skimage_tvflow.core.network import Design, UnrolledNet
+from skimage_tvflow.core.networks.unrolled import Design, UnrolledNet
 
 _SIZE, _FRAMES = 96, 50
 _TIMES = np.linspace(0.2 / _FRAMES, 0.2, _FRAMES)

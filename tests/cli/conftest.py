@@ -17,7 +17,7 @@ from skimage_tvflow._cli import main
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Frames:
     status: int
     out: str
     err: str
@@ -28,19 +28,19 @@ class Outcome:
 
 
 @pytest.fixture
-def tvflow(capsys: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+def tvflow(capsys: pytest.CaptureFixture[str]) -> Callable[..., Frames]:
     """Call the command line in this process; every argument is turned into a string."""
 
-    def call(*arguments: object) -> Outcome:
+    def call(*arguments: object) -> Frames:
         capsys.readouterr()
         status = main([str(argument) for argument in arguments])
-        return Outcome(status, *capsys.readouterr())
+        return Frames(status, *capsys.readouterr())
 
     return call
 
 
 @pytest.fixture
-def refused(tvflow: Callable[..., Outcome], tmp_path: Path) -> Callable[..., str]:
+def refused(tvflow: Callable[..., Frames], tmp_path: Path) -> Callable[..., str]:
     """Call a command with bad input; return its one-line message. Nothing may have been written."""
 
     def call(*arguments: object, command: str = "flow") -> str:

@@ -9,10 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skimage_tvflow.core import backends, operators
-from skimage_tvflow.core.backends import _bands, numba_cpu
-from skimage_tvflow.core.backends.numba_cpu import NumbaTrajectory
-from skimage_tvflow.core.backends.torch_ops import TorchTrajectory
+from skimage_tvflow.core import operators
+from skimage_tvflow.core.backends import select as backends
+from skimage_tvflow.core.backends.numba import row_blocks as _blocks
+from skimage_tvflow.core.backends.numba import trajectory as numba_cpu
+from skimage_tvflow.core.backends.numba.trajectory import NumbaTrajectory
+from skimage_tvflow.core.backends.torch.trajectory import TorchTrajectory
 
 # Rounding errors grow with the number of iterations; values are of size 1.
 TOLERANCE = {torch.float32: 2e-4, torch.float64: 1e-11}
@@ -57,7 +59,7 @@ def both(u, spacing):
 
 def as_they_are(out):
     n, _, channels = out.shape[:3]
-    return backends.Frames(out, np.ones(n), out.new_zeros((n, channels)))
+    return backends.FrameBuffer(out, np.ones(n), out.new_zeros((n, channels)))
 
 
 def intervals(n_items, *lengths):
@@ -299,9 +301,9 @@ class TestThreads:
     def test_bands_of_one_image_do_not_change_a_bit(
         self, threads, dtype, shape, n_iter, monkeypatch
     ):
-        monkeypatch.setattr(_bands, "_LEAST_PIXELS", 0)
+        monkeypatch.setattr(_blocks, "_LEAST_PIXELS", 0)
         u = random_image(shape, getattr(torch, dtype))
-        items, n_bands, results = everyone(u), [], []
+        items, n_blocks, results = everyone(u), [], []
         for n_threads in (1, 2, 4, 6):
             threads(n_threads)
             trajectory = NumbaTrajectory(u, (1.0, 2.0, 1.0)[: len(shape) - 2])
@@ -310,12 +312,12 @@ class TestThreads:
                 steps = intervals(shape[0], *lengths)
                 trajectory.advance(items, [2, 1, 3], steps, n_iter, target)
                 trajectory.reset_primal(items, trajectory.primal(items) + 1)
-            n_bands.append(len(trajectory._bands))
+            n_blocks.append(len(trajectory._blocks))
             slabs = [trajectory.dual(items, slice(b, b + 5)) for b in range(0, shape[2], 5)]
             results.append((frames, trajectory.primal(items), trajectory.dual(items)))
             assert torch.equal(torch.cat(slabs, 3), results[-1][2])
-        assert n_bands[0] == 1
-        assert n_bands[2] > 1
+        assert n_blocks[0] == 1
+        assert n_blocks[2] > 1
         for result in results[1:]:
             assert all(torch.equal(a, b) for a, b in zip(result, results[0]))
 
@@ -345,7 +347,7 @@ class TestPoll:
         while len(heard) < 4:
             heard.clear()
             n_iter *= 4
-            trajectory.advance(everyone(u), [5], intervals(2, 0.1), n_iter, poll=heard.append)
+            trajectory.advance(everyone(u), [5], intervals(2, 0.1), n_iter, report=heard.append)
         assert heard == sorted(heard)
         assert heard[0] >= 0
         assert heard[-1] <= 1
@@ -354,7 +356,7 @@ class TestPoll:
         u = random_image((4, 1, 96, 96), torch.float32)
         calls = itertools.count()
 
-        def poll(fraction):
+        def report(fraction):
             if next(calls) == 1:
                 raise Stop
 
@@ -362,16 +364,16 @@ class TestPoll:
         trajectory.advance(everyone(u), [1], intervals(4, 0.1), 1)  # compiles
         start = time.process_time()
         with pytest.raises(Stop):  # an hour of work
-            trajectory.advance(everyone(u), [1000], intervals(4, 0.1), 10**5, poll=poll)
+            trajectory.advance(everyone(u), [1000], intervals(4, 0.1), 10**5, report=report)
         assert time.process_time() - start < 30
         assert next(calls) == 2
 
     def test_does_not_change_the_result(self, kind):
         u = random_image((2, 1, 12, 9), torch.float64)
         results = []
-        for poll in (None, lambda fraction: None):
+        for report in (None, lambda fraction: None):
             trajectory = kind(u, (1, 1))
-            trajectory.advance(everyone(u), [3], intervals(2, 0.1), 4, poll=poll)
+            trajectory.advance(everyone(u), [3], intervals(2, 0.1), 4, report=report)
             results.append(trajectory.primal(everyone(u)))
         assert torch.equal(*results)
 

@@ -57,7 +57,7 @@ def test_the_loss_is_their_weighted_sum(trajectory):
     assert float(parts["initial"][0]) == pytest.approx(0.01 * 60)
     none = dict.fromkeys(parts, 0.0)
     for name, part in parts.items():
-        weights = losses.Weights(**{**none, name: 3.0})
+        weights = losses.LossWeights(**{**none, name: 3.0})
         found = losses.loss(u, phi, image, times, SPACING, weights)
         torch.testing.assert_close(found, 3 * part / 60)
     total = losses.loss(u, phi, image, times, SPACING)

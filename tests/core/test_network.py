@@ -5,8 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skimage_tvflow.core import network, operators
-from skimage_tvflow.core.network import Design, UnrolledNet
+from skimage_tvflow.core import operators
+from skimage_tvflow.core.networks import unrolled as network
+from skimage_tvflow.core.networks.unrolled import Design, UnrolledNet
 
 SMALL = {"features": 3, "width": 5, "first": (1, 2), "shared": (1, 2)}
 

@@ -157,7 +157,7 @@ def refuse_device(options: FlowOptions) -> None:
     """Raise if there is no such device, before a file is blamed for it."""
     import torch
 
-    from skimage_tvflow._devices import resolve_device
+    from skimage_tvflow.inputs.devices import resolve_device
 
     with library_errors():
         resolve_device(options.shared.get("device"), home=torch.device("cpu"), dtype=torch.float32)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import typer
 
-from skimage_tvflow._rounding import plain
+from skimage_tvflow.number_format import plain
 
 from ._bands import decompose
 from ._check import Task, refuse_constant

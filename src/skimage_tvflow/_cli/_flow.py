@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skimage_tvflow._rounding import plain
+from skimage_tvflow.number_format import plain
 
 from ._check import Task, refuse_constant, solver_of, times_of, total_variation_of
 from ._command import common_record, run_jobs

@@ -100,7 +100,7 @@ def _backends() -> dict[str, str]:
 
 def _cache_folder() -> str:
     """Return where numba keeps kernels: by the sources, or in the user's cache if read-only."""
-    from skimage_tvflow.core.backends._sweep import make_march
+    from skimage_tvflow.core.backends.numba.sweep_kernel import make_march
 
     # All kernels of a file share a folder: any of them tells it, and none is compiled for that.
     return str(make_march(2, False, 4).stats.cache_path)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skimage_tvflow._files import replacing
+from skimage_tvflow.atomic_write import replacing
 
 from ._errors import CliError
 from ._images import TIFF_SUFFIXES, Picture

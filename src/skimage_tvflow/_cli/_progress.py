@@ -81,7 +81,7 @@ def watched(solver: Any, show: Callable[[float], None]) -> Any:
         A solver with the same parameters.
     """
     from skimage_tvflow import ChambolleTVFlow
-    from skimage_tvflow._progress import Reporter
+    from skimage_tvflow.estimators.callbacks import Reporter
 
     class Watched(ChambolleTVFlow):
         def _march(

@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import numpy as np
 import typer
 
-from skimage_tvflow._rounding import plain
+from skimage_tvflow.number_format import plain
 
 from ._errors import say
 from ._words import in_options

@@ -143,7 +143,7 @@ def _trained(shown: list[np.ndarray], options: TrainOptions, show: Any) -> Any:
 
 
 def _made(options: TrainOptions) -> Iterator[np.ndarray]:
-    from skimage_tvflow._synthetic import dead_leaves
+    from skimage_tvflow.learned.synthetic import dead_leaves
 
     shape = (_SYNTHETIC_SIDE[options.axes],) * options.axes
     for number in range(options.synthetic):

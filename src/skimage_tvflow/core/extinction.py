@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core import backends
+from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.operators import divergence, inner, magnitude, rms, total_variation
-from skimage_tvflow.core.plan import even, groups, iterations_for
 from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.step_control import even, groups, iterations_for
 
 _SHARE_OF_THE_REST = 0.25
 _STEPS = 2

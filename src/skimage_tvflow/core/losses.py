@@ -28,7 +28,7 @@ from skimage_tvflow.core.operators import divergence, gradient
 
 
 @dataclass(frozen=True)
-class Weights:
+class LossWeights:
     """What the terms count; all alike in the paper."""
 
     pde: float = 1.0
@@ -88,7 +88,7 @@ def loss(
     image: Tensor,
     times: Tensor,
     spacing: Sequence[float],
-    weights: Weights | None = None,
+    weights: LossWeights | None = None,
     u_t: Tensor | None = None,
 ) -> Tensor:
     """The weighted sum of the terms, per pixel, the mean over time; shape (N,).
@@ -103,7 +103,7 @@ def loss(
     weights : what the terms count
     u_t : Tensor of shape (T, N, C, *spatial): the time derivative, if it is known
     """
-    weights = Weights() if weights is None else weights
+    weights = LossWeights() if weights is None else weights
     u_t = time_derivative(u, times) if u_t is None else u_t
     at_times = (
         weights.pde * pde_residual(u_t, phi, spacing)

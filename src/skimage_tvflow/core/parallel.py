@@ -11,7 +11,7 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 
 import torch
 
-from skimage_tvflow.core.clock import POLL_SECONDS
+from skimage_tvflow.core.progress import REPORT_SECONDS
 
 
 @functools.cache
@@ -64,7 +64,7 @@ def _taken(take: Callable[[], Callable[[], None]]) -> Callable[[], None] | None:
 def run_all(
     tasks: Sequence[Callable[[], None]],
     n_threads: int,
-    poll: Callable[[], None] | None = None,
+    report: Callable[[], None] | None = None,
     cancel: Callable[[], None] | None = None,
 ) -> None:
     """Run ``tasks``, at most ``n_threads`` at a time, and wait for all of them.
@@ -73,10 +73,10 @@ def run_all(
     ----------
     tasks : functions without arguments that release the GIL
     n_threads : int
-    poll : called in this thread every 20 ms; it may raise
-    cancel : asks the running tasks to come to an end, called when ``poll`` or a task raises
+    report : called in this thread every 20 ms; it may raise
+    cancel : asks the running tasks to come to an end, called when ``report`` or a task raises
     """
-    if not tasks or (poll is None and (n_threads == 1 or len(tasks) == 1)):
+    if not tasks or (report is None and (n_threads == 1 or len(tasks) == 1)):
         for task in tasks:
             task()
         return
@@ -88,14 +88,14 @@ def run_all(
         for k in range(n_workers):
             futures.append(_pool(n_threads).submit(shares.work, k))
         while True:
-            timeout = None if poll is None else POLL_SECONDS
+            timeout = None if report is None else REPORT_SECONDS
             finished, running = wait(futures, timeout, return_when=FIRST_EXCEPTION)
             for future in finished:
                 future.result()
             if not running:
                 return
-            if poll is not None:
-                poll()
+            if report is not None:
+                report()
     except BaseException:
         shares.drop()
         if cancel is not None:

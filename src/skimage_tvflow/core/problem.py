@@ -9,43 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core import backends
-from skimage_tvflow.core.backends import Frames
+from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.operators import exact_dtype
-
-
-@dataclass(frozen=True)
-class Units:
-    """What the values of an image are in those of the solver, and back: ``scale u + mean``.
-
-    Attributes
-    ----------
-    mean : Tensor of shape (N, C), what was taken off
-    scale : array of shape (N,), powers of two
-    """
-
-    mean: Tensor
-    scale: np.ndarray
-
-    def normalise(self, frames: Tensor) -> Tensor:
-        """From the image's values, shape (M, N, C, *spatial), to the solver's."""
-        ones = [1] * (frames.ndim - 3)
-        centred = frames - self.mean.reshape(*self.mean.shape, *ones)
-        return centred / self._scale(frames).reshape(-1, 1, *ones)
-
-    def frames(self, out: Tensor) -> Frames:
-        """Where a march puts images in their own values: into ``out``, (N, M, C, *spatial)."""
-        return Frames(out, self.scale, self.mean.cpu())
-
-    def restore(self, u: Tensor) -> Tensor:
-        """From the solver's units, shape (N, M, C, *spatial), to the image's, in place."""
-        ones = [1] * (u.ndim - 3)
-        u *= self._scale(u).reshape(-1, 1, 1, *ones)
-        u += self.mean.reshape(-1, 1, self.mean.shape[1], *ones)
-        return u
-
-    def _scale(self, like: Tensor) -> Tensor:
-        return torch.from_numpy(self.scale).to(like)
+from skimage_tvflow.core.scaling import Units
 
 
 @dataclass(frozen=True)
@@ -77,7 +43,7 @@ class Problem:
     @classmethod
     def of(cls, image: Tensor, spacing: Sequence[float]) -> Problem:
         """The problem of ``image``, shape (N, C, *spatial)."""
-        found = backends.normalise(image)
+        found = backends.centre_and_scale(image)
         finest = min(spacing)
         # Half a unit in the last place of every value, or of the smallest normal number.
         finfo = torch.finfo(image.dtype)

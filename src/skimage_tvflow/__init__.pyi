@@ -1,0 +1,41 @@
+from . import applications, baselines
+from .baselines import RegularizedTVFlow
+from .estimators.certify import CertifiedError, certify
+from .estimators.chambolle import ChambolleTVFlow
+from .estimators.functions import extinction_time, geometric_times, total_variation, tv_flow
+from .estimators.joint import JointSpaceTimeTVFlow
+from .estimators.net import TVFlowNet
+from .estimators.result import Progress, TVFlowResult
+from .plots import plot_bands, plot_scale_space, plot_spectrum
+from .spectral.decomposition import (
+    SpectralBand,
+    SpectralDecomposition,
+    iter_bands,
+    spectral_decompose,
+)
+
+__version__: str
+
+__all__ = [
+    "CertifiedError",
+    "ChambolleTVFlow",
+    "JointSpaceTimeTVFlow",
+    "Progress",
+    "RegularizedTVFlow",
+    "SpectralBand",
+    "SpectralDecomposition",
+    "TVFlowNet",
+    "TVFlowResult",
+    "applications",
+    "baselines",
+    "certify",
+    "extinction_time",
+    "geometric_times",
+    "iter_bands",
+    "plot_bands",
+    "plot_scale_space",
+    "plot_spectrum",
+    "spectral_decompose",
+    "total_variation",
+    "tv_flow",
+]

@@ -1,0 +1,1 @@
+"""Every kernel compiled by numba for the CPU, for up to three axes."""

@@ -1,0 +1,1 @@
+"""How each method takes its steps; :mod:`..integrate` drives them."""

@@ -1,0 +1,25 @@
+"""Polls at a throttled pace, however short or long the pieces of work between them are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+REPORT_SECONDS = 0.02
+
+Report = Callable[[float], None]
+
+
+def throttled(report: Report | None) -> Report | None:
+    """``report``, but passed over if it was called less than 20 ms ago: to be called at any time."""
+    if report is None:
+        return None
+    due = time.monotonic() + REPORT_SECONDS
+
+    def tick(value: float) -> None:
+        nonlocal due
+        if time.monotonic() >= due:
+            report(value)
+            due = time.monotonic() + REPORT_SECONDS
+
+    return tick

@@ -1,0 +1,1 @@
+"""The estimators, their common contract, and the functions built on them."""

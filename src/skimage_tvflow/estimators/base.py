@@ -1,0 +1,342 @@
+"""The contract of every TV flow estimator: fit, transform, solve, staged_transform."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, InvalidParameterError
+from sklearn.utils.metadata_routing import UNUSED
+
+from skimage_tvflow.core.frames import Frames, OutputRequest
+from skimage_tvflow.estimators.callbacks import (
+    Callback,
+    Report,
+    Reporter,
+    StoppedByCallback,
+    refuse_callback,
+)
+from skimage_tvflow.estimators.result import TVFlowResult
+from skimage_tvflow.estimators.result_builder import ResultBuilder
+from skimage_tvflow.inputs.arrays import ingest
+from skimage_tvflow.inputs.axes import ImageAxes
+from skimage_tvflow.inputs.flow_input import FlowInput
+from skimage_tvflow.inputs.times import resolve_times
+
+# So many problems at a time and thread on a CPU, at least: enough to do for each call.
+_ITEMS_PER_THREAD = 16
+
+
+class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):  # type: ignore[call-arg]
+    """Base class of the TV flow estimators.
+
+    A subclass stores its parameters, names their constraints, and gives the frames of a job.
+    """
+
+    # The image goes by the name it has; it is data, not metadata to be routed.
+    __metadata_request__fit: ClassVar = {"image": UNUSED}
+    __metadata_request__transform: ClassVar = {"image": UNUSED}
+    __metadata_request__fit_transform: ClassVar = {"image": UNUSED}
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        # Checked with better messages where they meet the image.
+        "t": "no_validation",
+        "spacing": "no_validation",
+        "channel_axis": "no_validation",
+        "batch_axis": "no_validation",
+        "device": "no_validation",
+        "coupled_channels": ["boolean"],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    # How many bytes of images a CPU works on at a time, where the more are the better.
+    _bytes_at_work: ClassVar[int] = 0
+
+    @abstractmethod
+    def _march(
+        self,
+        job: FlowInput,
+        items: slice,
+        *,
+        request: OutputRequest,
+        out: torch.Tensor | None = None,
+        report: Report | None = None,
+    ) -> Iterator[Frames]:
+        """The frames of ``job.image[items]`` at the increasing times of the job.
+
+        They are put into ``out``, of shape (n, T, C, *spatial), where that saves a copy.
+        """
+
+    def fit(self, image: Any, y: Any = None) -> Any:
+        """Check the parameters and the image; there is nothing to learn.
+
+        Parameters
+        ----------
+        image : array-like
+            An image as `transform` takes it.
+        y : ignored
+            There for the sake of pipelines.
+
+        Returns
+        -------
+        BaseTVFlow
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or the image is not what it must be.
+        """
+        # What an earlier fit saw does not bind this one.
+        self.__dict__.pop("n_features_in_", None)
+        job = self._job(image, None)
+        if _is_table(job.axes):
+            self.n_features_in_ = job.axes.shape[1]
+        return self
+
+    def transform(self, image: Any, t: Any = None) -> Any:
+        """The TV flow of an image at one or several times.
+
+        Parameters
+        ----------
+        image : array-like of shape (..., *spatial, ...)
+            Real and finite. All axes but `batch_axis` and `channel_axis` are spatial. NumPy arrays,
+            torch tensors and whatever speaks DLPack; float32 stays, float16 becomes float32,
+            everything else float64. Values are never rescaled.
+        t : float or sequence of T floats, optional
+            Times >= 0 in the unit of value x spacing, in any order; `self.t` by default.
+
+        Returns
+        -------
+        array of shape image.shape, or (T, *image.shape) for a sequence
+            Of the kind and on the device of the image.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter, a time or the image is not what it must be.
+
+        Warns
+        -----
+        ConvergenceWarning
+            Once, if the error asked for was not reached.
+        """
+        job = self._job(image, t)
+        frames = self._collect(job, OutputRequest(), None).frames()
+        return frames[0] if job.times.scalar else frames
+
+    def fit_transform(self, image: Any, y: Any = None, t: Any = None) -> Any:
+        """Fit to an image, then transform it.
+
+        Parameters
+        ----------
+        image : array-like
+            As for `transform`.
+        y : ignored
+            There for the sake of pipelines.
+        t : float or sequence of T floats, optional
+            As for `transform`.
+
+        Returns
+        -------
+        array of shape image.shape, or (T, *image.shape) for a sequence
+            The flow.
+        """
+        return self.fit(image, y).transform(image, t)
+
+    def solve(
+        self,
+        image: Any,
+        t: Any = None,
+        *,
+        return_dual: bool = False,
+        certify: bool = True,
+        callback: Callback | None = None,
+    ) -> TVFlowResult:
+        """The TV flow of an image with what is known of its accuracy.
+
+        Parameters
+        ----------
+        image : array-like
+            As for `transform`.
+        t : float or sequence of T floats, optional
+            As for `transform`; a single number gives a result of one time.
+        return_dual : bool, optional
+            Also return the dual variable.
+        certify : bool, optional
+            Also bound the error rigorously, which takes about as long as the flow itself.
+        callback : callable, optional
+            ``callback(progress)`` is told the fraction done at least every 50 ms of work, in the
+            thread that called; returning True stops the solve, and the result then has the times
+            finished so far.
+
+        Returns
+        -------
+        TVFlowResult
+            Times, images, estimated errors and certain bounds.
+        """
+        refuse_callback(callback)
+        for name, flag in (("return_dual", return_dual), ("certify", certify)):
+            if not isinstance(flag, bool | np.bool_):
+                raise TypeError(f"{name} must be True or False, got {flag!r}. Pass {name}=True.")
+        request = OutputRequest(dual=bool(return_dual), bound=bool(certify))
+        job = self._job(image, t)
+        return self._collect(job, request, callback).result()
+
+    def staged_transform(self, image: Any, t: Any = None) -> Iterator[Any]:
+        """The flow at one requested time after the other, as soon as each is there.
+
+        Parameters
+        ----------
+        image : array-like
+            As for `transform`.
+        t : float or sequence of floats, optional
+            As for `transform`.
+
+        Returns
+        -------
+        iterator
+            Of arrays like the image: the flow at the distinct times asked for, in increasing order.
+        """
+        job = self._job(image, t)
+        return self._stages(job)
+
+    def _stages(self, job: FlowInput) -> Iterator[Any]:
+        for frames in self._march(job, slice(None), request=OutputRequest()):
+            for m in range(len(frames.times)):
+                yield job.frame(frames.u[:, m].contiguous())
+        self._warn(frames.error.T, frames.converged, job.image.dtype)
+
+    def _job(self, image: Any, t: Any) -> FlowInput:
+        self._check_parameters()
+        times = resolve_times(self.t if t is None else t)
+        data = ingest(image, device=self.device)
+        axes = ImageAxes.resolve(
+            data.tensor.shape,
+            batch_axis=self.batch_axis,
+            channel_axis=self.channel_axis,
+            coupled_channels=self.coupled_channels,
+        )
+        expected = getattr(self, "n_features_in_", None)
+        if expected is not None and _is_table(axes) and axes.shape[1] != expected:
+            name = type(self).__name__
+            raise ValueError(
+                f"X has {axes.shape[1]} features, but {name} is expecting {expected} features as "
+                "input, the length of the signals it was fitted to. Fit again, or use a new "
+                f"{name}."
+            )
+        return FlowInput(
+            axes.to_core(data.tensor), axes, axes.spacing(self.spacing), times, data.restore
+        )
+
+    def _check_parameters(self) -> None:
+        for name in self._numbers():
+            # Python takes True for the number 1.
+            if isinstance(getattr(self, name), bool):
+                raise InvalidParameterError(
+                    f"The {name!r} parameter of {type(self).__name__} must be a number, got "
+                    f"{getattr(self, name)!r} instead. {self._for_example(name)}"
+                )
+        try:
+            self._validate_params()
+        except InvalidParameterError as error:
+            name = str(error).split("'")[1]
+            raise InvalidParameterError(f"{error} {self._for_example(name)}") from None
+
+    @classmethod
+    @functools.cache
+    def _numbers(cls) -> list[str]:
+        """The parameters that take a number."""
+        constraints = cls._parameter_constraints.items()
+        return [name for name, kinds in constraints if any(isinstance(k, Interval) for k in kinds)]
+
+    def _for_example(self, name: str) -> str:
+        default = inspect.signature(type(self)).parameters[name].default
+        return f"For example, type {type(self).__name__}({name}={default!r})."
+
+    def _collect(
+        self, job: FlowInput, request: OutputRequest, callback: Callback | None
+    ) -> ResultBuilder:
+        """All frames of a job, and a warning if they are not what was asked for."""
+        found = ResultBuilder(job, request)
+        n, size = job.image.shape[0], self._items_at_a_time(job)
+        try:
+            for first in range(0, n, size):
+                items = slice(first, min(first + size, n))
+                report = None
+                if callback is not None:
+                    report = Reporter(callback, items, n, job.times.increasing[-1])
+                out = found.begin(items)
+                for frames in self._march(job, items, request=request, out=out, report=report):
+                    found.put(items, frames)
+                    if report is not None:
+                        report(frames.times[-1])
+        except StoppedByCallback:
+            found.stop()
+        else:
+            self._warn(found.error, found.converged, job.image.dtype)
+        return found
+
+    def _items_at_a_time(self, job: FlowInput) -> int:
+        if self.batch_size is not None:
+            return int(self.batch_size)
+        if job.image.device.type != "cpu":
+            return max(1, job.image.shape[0])
+        room = self._bytes_at_work // job.image[0].nbytes
+        return max(_ITEMS_PER_THREAD * torch.get_num_threads(), room)
+
+    def _warn(self, error: np.ndarray, converged: np.ndarray, dtype: torch.dtype) -> None:
+        if converged.all():
+            return
+        failed = int(np.sum(~converged))
+        warnings.warn(
+            f"{failed} of {converged.size} images or channels did not reach the error asked for, "
+            f"tol={self.tol}: the worst estimate is {np.nanmax(error[:, ~converged]):.1e} in the "
+            f"values of the image. {self._advice(dtype)}",
+            ConvergenceWarning,
+            stacklevel=_depth_of_caller(),
+        )
+
+    def _advice(self, dtype: torch.dtype) -> str:
+        advice = f"Pass a larger tol or max_num_iter (now {self.max_num_iter})"
+        return f"{advice}, or a float64 image." if dtype == torch.float32 else f"{advice}."
+
+    @classmethod
+    @functools.cache
+    def _get_param_names(cls) -> list[str]:
+        # scikit-learn reads the signature anew for every check, as long as a small image takes.
+        return super()._get_param_names()
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.two_d_array = self.batch_axis == 0
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _is_table(axes: ImageAxes) -> bool:
+    return len(axes.shape) == 2 and axes.batch_axis == 0
+
+
+def _depth_of_caller() -> int:
+    """How far up the stack, as `warnings.warn` counts, the code that called the package is."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals["__name__"].startswith("skimage_tvflow"):
+        frame, depth = frame.f_back, depth + 1
+    return depth

@@ -1,0 +1,203 @@
+"""The flow, its total variation and its natural times as plain functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+
+from skimage_tvflow.core import extinction, operators
+from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.estimators.base import BaseTVFlow
+from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
+from skimage_tvflow.estimators.joint import JointSpaceTimeTVFlow
+from skimage_tvflow.estimators.net import TVFlowNet
+from skimage_tvflow.inputs.arrays import ingest
+from skimage_tvflow.inputs.axes import ImageAxes
+
+_METHODS: dict[str, Callable[..., BaseTVFlow]] = {
+    "chambolle": ChambolleTVFlow,
+    "joint": JointSpaceTimeTVFlow,
+    "net": TVFlowNet.from_pretrained,
+}
+
+
+def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> Any:
+    """Total variation flow of an image.
+
+    Parameters
+    ----------
+    image : array-like
+        Real and finite; all axes but `batch_axis` and `channel_axis` are spatial.
+    t : float or sequence of T floats
+        Times >= 0, in the unit of value x spacing.
+    method : {"chambolle", "joint", "net"}, optional
+        Which estimator computes it: `ChambolleTVFlow`, `JointSpaceTimeTVFlow`, or
+        `TVFlowNet.from_pretrained`.
+    **params : dict
+        Parameters of the estimator: `tol`, `spacing`, `channel_axis`, `batch_axis`, ...
+
+    Returns
+    -------
+    array of shape image.shape, or (T, *image.shape) for a sequence
+        The flow, of the kind and on the device of the image.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the image, a time or a parameter is not what it must be.
+
+    See Also
+    --------
+    ChambolleTVFlow : The parameters, and what else it can tell.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import tv_flow
+    >>> spike = np.zeros((5, 5))
+    >>> spike[2, 2] = 1
+    >>> tv_flow(spike, [0.0, 0.1], tol=1e-6)[:, 2, 2].round(3)
+    array([1.   , 0.659])
+    """
+    if not isinstance(method, str) or method not in _METHODS:
+        raise ValueError(
+            f"method must be one of {sorted(_METHODS)}, got {method!r}. Pass method='chambolle'."
+        )
+    return _METHODS[method](t=t, **params).transform(image)
+
+
+def total_variation(
+    image: Any,
+    *,
+    spacing: Any = None,
+    channel_axis: int | None = None,
+    batch_axis: int | None = None,
+    coupled_channels: bool = False,
+    device: Any = None,
+) -> Any:
+    r"""Isotropic total variation :math:`J(u) = \sum_x |Du(x)|_2` with forward differences.
+
+    Parameters
+    ----------
+    image : array-like
+        Real and finite.
+    spacing, channel_axis, batch_axis, coupled_channels, device : optional
+        As for `ChambolleTVFlow`.
+
+    Returns
+    -------
+    float, or ndarray of shape (B,) with a batch axis
+        Summed in float64, over separate channels too.
+    """
+    data = ingest(image, device=device)
+    axes = ImageAxes.resolve(
+        data.tensor.shape,
+        batch_axis=batch_axis,
+        channel_axis=channel_axis,
+        coupled_channels=coupled_channels,
+    )
+    u = axes.to_core(data.tensor)
+    # A power of two is taken out: the squares of values such as 1e200 are out of range.
+    largest = u.abs().amax().clamp(min=torch.finfo(u.dtype).tiny)
+    scale = torch.exp2(largest.log2().floor())
+    found = operators.total_variation(u / scale, axes.spacing(spacing)) * scale.double()
+    return _plain(axes.total(found.cpu().numpy()))
+
+
+def extinction_time(
+    image: Any,
+    *,
+    rtol: float = 1e-2,
+    spacing: Any = None,
+    channel_axis: int | None = None,
+    batch_axis: int | None = None,
+    coupled_channels: bool = False,
+    device: Any = None,
+) -> Any:
+    r"""The time at which the flow of an image has reached its mean.
+
+    Implicit Euler steps in proportion to what is left, until the bound from below
+
+    .. math:: T \ge t + \|u(t) - \bar u\|^2 / J(u(t))
+
+    has come to rest. It never decreases along the flow, and is sharp as soon as one structure is
+    left.
+
+    Parameters
+    ----------
+    image : array-like
+        Real and finite.
+    rtol : float, optional
+        OutputRequest relative accuracy.
+    spacing, channel_axis, batch_axis, coupled_channels, device : optional
+        As for `ChambolleTVFlow`.
+
+    Returns
+    -------
+    float, or ndarray of shape (B,) with a batch axis
+        In the unit of value x spacing; of separate channels the latest. 0 for a constant image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import extinction_time
+    >>> round(extinction_time(np.repeat([0.0, 1.0], 4), rtol=1e-4), 2)
+    2.0
+    """
+    if not isinstance(rtol, Real) or isinstance(rtol, bool) or not 0 < rtol < 1:
+        raise ValueError(f"rtol must be a number between 0 and 1, got {rtol!r}. Pass rtol=0.01.")
+    data = ingest(image, device=device)
+    axes = ImageAxes.resolve(
+        data.tensor.shape,
+        batch_axis=batch_axis,
+        channel_axis=channel_axis,
+        coupled_channels=coupled_channels,
+    )
+    problem = Problem.of(axes.to_core(data.tensor), axes.spacing(spacing))
+    times = extinction.extinction_time(problem, float(rtol))
+    times = times / problem.unit
+    return _plain(times.reshape(*axes.batch_shape, -1).max(-1))
+
+
+def geometric_times(image: Any, n: int = 12, **params: Any) -> np.ndarray:
+    """Times in geometric progression, up to the extinction of an image.
+
+    Structures of every size get the same share of them. The last is the extinction time, the first
+    a thousandth of it.
+
+    Parameters
+    ----------
+    image : array-like
+        Real and finite.
+    n : int, optional
+        How many.
+    **params : dict
+        As for `extinction_time`; with a batch axis the latest extinction counts.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Increasing times.
+
+    Raises
+    ------
+    ValueError
+        If `n` is not a positive integer, or the image is constant: it has no such times.
+    """
+    if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+        raise ValueError(f"n must be an integer >= 1, got {n!r}. Pass n=12.")
+    last = float(np.max(extinction_time(image, **params)))
+    if last == 0:
+        raise ValueError(
+            "The image is constant: it is its own flow at every time, and has no times of its own. "
+            "Pass an image with structure, or choose times yourself, such as t=[0.1, 0.2]."
+        )
+    return np.geomspace(last / 1000, last, int(n)) if n > 1 else np.array([last])
+
+
+def _plain(values: np.ndarray) -> Any:
+    return float(values) if values.ndim == 0 else values

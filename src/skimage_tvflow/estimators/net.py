@@ -1,0 +1,423 @@
+"""The learned TV flow: a network trained on nothing but the equation."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import functools
+import os
+from collections.abc import Iterator
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from sklearn.utils import Tags
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.validation import check_is_fitted, check_random_state
+
+from skimage_tvflow.core.frames import Frames, OutputRequest
+from skimage_tvflow.core.integrate import integrate
+from skimage_tvflow.core.integrators.network import NetworkSettings, network
+from skimage_tvflow.core.networks.unrolled import Design, UnrolledNet
+from skimage_tvflow.estimators.base import BaseTVFlow
+from skimage_tvflow.estimators.callbacks import Callback, Report, refuse_callback
+from skimage_tvflow.inputs.flow_input import FlowInput
+from skimage_tvflow.learned import weight_files
+from skimage_tvflow.learned.fitting import TrainingPlan, train
+from skimage_tvflow.learned.images import entries_of, listed, refuse_grid, separate
+from skimage_tvflow.learned.weight_files import PretrainedNetwork
+
+
+class TVFlowNet(BaseTVFlow):
+    r"""Total variation flow by a network that was trained without a single solution.
+
+    The network is an implicit Euler march in which a few learned updates of the dual variable
+    stand in place of a solve. They keep :math:`|\phi| \le 1`, and the image moves by
+    :math:`\mathrm{div}\,\phi`, whatever the weights are: every answer is an admissible trajectory
+    and has a certain bound of its error. It is trained on the gap of Brezis and Ekeland [2]_,
+
+    .. math:: \sum_k J(u_k) + \langle u_k, \mathrm{div}\,\phi_k \rangle \ge 0 ,
+
+    which vanishes for the flow of implicit Euler steps, and only for it. The idea to learn the flow
+    from its equation is that of TVflowNET [1]_.
+
+    Parameters
+    ----------
+    t : float or sequence of float, default=0.2
+        Time or times of the flow, in the unit of value x spacing.
+    n_steps : int, default=16
+        Time steps up to .8 standard deviations of the image (the time 0.2 for a photograph in
+        [0, 1]); later steps grow with the root of the time. More steps are more accurate, for
+        the same weights. Between steps the answer is linear in time.
+    refine : int, default=0
+        Iterations of the exact dual solve in every step, from the answer of the network.
+    weights : str, path or None, default=None
+        PretrainedNetwork to start from: the name of a shipped model, "natural-2d" or "natural-3d", or a
+        ``.safetensors`` file of `save_pretrained`. With weights, `transform` needs no `fit`, and
+        `fit` trains them further.
+    architecture : {"unrolled"}, default="unrolled"
+        What kind of network.
+    max_epochs : "auto" or int, default="auto"
+        Epochs of `fit`, each of at most 100 updates. "auto" goes by the number of pixels to learn
+        from. 0 takes `weights` as they are.
+    lr : "auto" or float, default="auto"
+        Largest learning rate of Adam.
+    patch_size : "auto" or int, default="auto"
+        Length of the sides of the patches learned from. "auto" is 48, or 20 in three dimensions.
+    train_batch_size : "auto" or int, default="auto"
+        Patches in an update. "auto" is 4, or 2 in three dimensions.
+    validation_fraction : float, default=0.1
+        Share of the images that is held out to measure the validation loss; of a single image
+        nothing is held out.
+    early_stopping : bool, default=True
+        Whether to stop after 10 epochs without a better validation loss.
+    checkpoint_dir : str, path or None, default=None
+        Folder of a checkpoint, written after every epoch, from which an interrupted `fit` with the
+        same images and parameters goes on to the same weights.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the `fit` before.
+    random_state : int, RandomState or None, default=None
+        Seed of weights and patches.
+    verbose : int, default=0
+        Whether `fit` shows a progress bar.
+    coupled_channels : bool, default=False
+        Must be False: channels are separate images here.
+    spacing : float or sequence of float, optional
+        Distance between pixels, the same along all spatial axes.
+    channel_axis, batch_axis, batch_size, device : optional
+        As for `ChambolleTVFlow`.
+
+    Attributes
+    ----------
+    net_ : torch.nn.Module
+        The network, on the CPU.
+    n_iter_ : int
+        Epochs of the last `fit`.
+    loss_curve_, validation_loss_curve_ : list of float
+        The mean loss of every epoch, and the loss of held out patches after it.
+    recipe_ : dict
+        How the weights came about; `save_pretrained` keeps it.
+    n_spatial_dims_ : int
+        2 or 3: the spatial axes of what it was trained on. One-dimensional signals are images of
+        one row.
+    n_features_in_ : int
+        Length of the signals that `fit` saw; only for tables with ``batch_axis=0``.
+
+    See Also
+    --------
+    ChambolleTVFlow : The flow to a tolerance.
+
+    References
+    ----------
+    .. [1] T. G. Grossmann, S. Dittmer, Y. Korolev, C.-B. Schönlieb, "Unsupervised Learning of the
+       Total Variation Flow", arXiv:2206.04406 (2022).
+    .. [2] H. Brezis, I. Ekeland, "Un principe variationnel associé à certaines équations
+       paraboliques", C. R. Acad. Sci. Paris 282 (1976) 971-974.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import TVFlowNet
+    >>> image = np.random.default_rng(0).random((32, 32))
+    >>> flow = TVFlowNet.from_pretrained("natural-2d")
+    >>> result = flow.solve(image, 0.1)
+    >>> bool(result.error_bound[0] < 0.1 * image.std())
+    True
+    """
+
+    __metadata_request__fit: ClassVar = {"image": UNUSED, "callback": UNUSED}
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseTVFlow._parameter_constraints,
+        "n_steps": [Interval(Integral, 1, None, closed="left")],
+        "refine": [Interval(Integral, 0, None, closed="left")],
+        "weights": [str, os.PathLike, None],
+        "architecture": [StrOptions({"unrolled"})],
+        "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
+        "lr": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "patch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
+        "train_batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "early_stopping": ["boolean"],
+        "checkpoint_dir": [str, os.PathLike, None],
+        "warm_start": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        *,
+        t: Any = 0.2,
+        n_steps: int = 16,
+        refine: int = 0,
+        weights: Any = None,
+        architecture: str = "unrolled",
+        max_epochs: int | str = "auto",
+        lr: float | str = "auto",
+        patch_size: int | str = "auto",
+        train_batch_size: int | str = "auto",
+        validation_fraction: float = 0.1,
+        early_stopping: bool = True,
+        checkpoint_dir: Any = None,
+        warm_start: bool = False,
+        random_state: Any = None,
+        verbose: int = 0,
+        coupled_channels: bool = False,
+        spacing: Any = None,
+        channel_axis: int | None = None,
+        batch_axis: int | None = None,
+        batch_size: int | None = None,
+        device: Any = None,
+    ) -> None:
+        self.t = t
+        self.n_steps = n_steps
+        self.refine = refine
+        self.weights = weights
+        self.architecture = architecture
+        self.max_epochs = max_epochs
+        self.lr = lr
+        self.patch_size = patch_size
+        self.train_batch_size = train_batch_size
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.checkpoint_dir = checkpoint_dir
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.verbose = verbose
+        self.coupled_channels = coupled_channels
+        self.spacing = spacing
+        self.channel_axis = channel_axis
+        self.batch_axis = batch_axis
+        self.batch_size = batch_size
+        self.device = device
+
+    @classmethod
+    def from_pretrained(cls, name_or_path: Any = "natural-2d", **params: Any) -> TVFlowNet:
+        """An estimator with weights that are there already.
+
+        Parameters
+        ----------
+        name_or_path : str or path, optional
+            "natural-2d", "natural-3d", or a ``.safetensors`` file of `save_pretrained`.
+        **params : dict
+            Parameters of the estimator.
+
+        Returns
+        -------
+        TVFlowNet
+            Ready to `transform`; `fit` leaves the weights as they are unless `max_epochs` is given.
+
+        Raises
+        ------
+        ValueError, OSError
+            If there is no such model, or the file is damaged or of another kind.
+        """
+        flow = cls(**{"weights": name_or_path, "max_epochs": 0, **params})
+        flow._take(_load(name_or_path))
+        return flow
+
+    def save_pretrained(self, path: Any) -> None:
+        """Write the network to one file, from which `from_pretrained` makes an estimator.
+
+        Parameters
+        ----------
+        path : str or path
+            Where to, ending in ``.safetensors``. An existing file is replaced, at once.
+
+        Raises
+        ------
+        ValueError, FileNotFoundError
+            If the path ends in something else, or its folder is not there.
+        NotFittedError
+            If there is no network yet.
+        """
+        found = self._trained()
+        weight_files.save(path, found.net, found.recipe)
+
+    def fit(self, image: Any, y: Any = None, *, callback: Callback | None = None) -> Any:
+        """Train on images, without targets.
+
+        Parameters
+        ----------
+        image : array-like, list of arrays of any sizes, or torch Dataset
+            Images as `transform` takes them; of a Dataset's tuples the first entry. The items of a
+            batch and the channels are separate images.
+        y : ignored
+            There for the sake of pipelines.
+        callback : callable, optional
+            ``callback(progress)`` is told the fraction done after every update; returning True ends
+            the training with the best weights so far.
+
+        Returns
+        -------
+        TVFlowNet
+            The estimator itself.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a parameter or an image is not what it must be, or the loss does not stay finite.
+        """
+        refuse_callback(callback)
+        self.__dict__.pop("n_features_in_", None)
+        if self.checkpoint_dir is not None and not isinstance(self.random_state, Integral):
+            raise ValueError(
+                f"checkpoint_dir got random_state={self.random_state!r}, and a training can only "
+                "be taken up again with the same seed. Pass random_state=0, say."
+            )
+        images = self._images(image)
+        n_spatial = 3 if images[0].ndim == 3 else 2
+        start = self._start(n_spatial)
+        net = copy.deepcopy(start.net)
+        plan = TrainingPlan(
+            max_epochs=self.max_epochs,
+            lr=self.lr,
+            patch_size=self.patch_size,
+            batch_size=self.train_batch_size,
+            validation_fraction=float(self.validation_fraction),
+            early_stopping=bool(self.early_stopping),
+            checkpoint_dir=None if self.checkpoint_dir is None else Path(self.checkpoint_dir),
+            seed=self._seed(),
+            verbose=bool(self.verbose),
+        )
+        losses, validation_losses = train(net, images, plan, callback)
+        if losses and not np.isfinite(losses).all():
+            raise ValueError(
+                f"The training has left the numbers: the loss of its epochs is {losses}. Pass a "
+                "smaller lr, lr='auto', or images of another scale, such as image / image.std()."
+            )
+        recipe = start.recipe
+        if losses:
+            best = min(validation_losses)
+            recipe = {"epochs": len(losses), "validation_loss": best, "from": start.recipe or None}
+        self._take(PretrainedNetwork(net, recipe))
+        self.n_iter_ = len(losses)
+        self.loss_curve_, self.validation_loss_curve_ = losses, validation_losses
+        return self
+
+    def _images(self, image: Any) -> list[np.ndarray]:
+        """Every separate image of what `fit` was given, float32, with 2 or 3 axes."""
+        entries = entries_of(image)
+        if entries is None:
+            job = self._job(image, None)
+            if len(job.axes.shape) == 2 and job.axes.batch_axis == 0:
+                self.n_features_in_ = job.axes.shape[1]
+            return separate(job.image)
+        self._check_parameters()
+        return listed(
+            entries,
+            batch_axis=self.batch_axis,
+            channel_axis=self.channel_axis,
+            spacing=self.spacing,
+        )
+
+    def _start(self, n_spatial: int) -> PretrainedNetwork:
+        """What training begins with."""
+        if self.warm_start and hasattr(self, "net_"):
+            start = PretrainedNetwork(self.net_, self.recipe_)
+        elif self.weights is not None:
+            start = _load(self.weights)
+        else:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(self._seed())
+                start = PretrainedNetwork(UnrolledNet(Design(n_spatial)), {})
+        trained_on = start.net.design.n_spatial
+        if trained_on != n_spatial:
+            raise ValueError(
+                f"The weights are for {trained_on}-D images, got images with {n_spatial} spatial "
+                f"axes. Pass weights='natural-{n_spatial}d', weights=None to train new ones, or "
+                "channel_axis=-1 if the last axis has colours."
+            )
+        return start
+
+    def _seed(self) -> int:
+        if isinstance(self.random_state, Integral):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _take(self, weights: PretrainedNetwork) -> None:
+        self.net_, self.recipe_ = weights.net, weights.recipe
+        self.n_spatial_dims_ = weights.net.design.n_spatial
+
+    def _trained(self) -> PretrainedNetwork:
+        if not hasattr(self, "net_") and self.weights is not None:
+            return _load(self.weights)
+        check_is_fitted(self)
+        return PretrainedNetwork(self.net_, self.recipe_)
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        if self.coupled_channels:
+            raise ValueError(
+                "coupled_channels=True got TVFlowNet, whose channels are separate images. Pass "
+                "coupled_channels=False, or use ChambolleTVFlow."
+            )
+
+    def _job(self, image: Any, t: Any) -> FlowInput:
+        job = super()._job(image, t)
+        refuse_grid(job.axes, job.spacing)
+        return job
+
+    def _march(
+        self,
+        job: FlowInput,
+        items: slice,
+        *,
+        request: OutputRequest,
+        out: torch.Tensor | None = None,
+        report: Report | None = None,
+    ) -> Iterator[Frames]:
+        net, n_spatial = self._trained().net, job.axes.n_spatial
+        if net.design.n_spatial != max(n_spatial, 2):
+            raise ValueError(
+                f"The network is for {net.design.n_spatial}-D images, got one with {n_spatial} "
+                f"spatial axes. Pass weights='natural-{max(n_spatial, 2)}d', or batch_axis=0 for a "
+                "stack of images."
+            )
+        image = job.image[items]
+        if image.device.type != "cpu":
+            net = copy.deepcopy(net).to(image.device)
+        begin = network(net, NetworkSettings(n_steps=int(self.n_steps), refine=int(self.refine)))
+        times, spacing = job.times.increasing, job.spacing
+        if n_spatial > 1:
+            return integrate(image, times, spacing, begin, request=request, out=out, report=report)
+        rows = integrate(
+            image[:, :, None], times, spacing * 2, begin, request=request, report=report
+        )
+        return map(_without_rows, rows)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_") or self.weights is not None
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.requires_fit = self.weights is None
+        tags.non_deterministic = False
+        return tags
+
+
+def _without_rows(frames: Frames) -> Frames:
+    """Frames of images of one row as those of signals."""
+    dual = None if frames.dual is None else frames.dual[:, :, :, 1:, 0]
+    return dataclasses.replace(frames, u=frames.u[:, :, :, 0], dual=dual)
+
+
+def _load(name_or_path: Any) -> PretrainedNetwork:
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise TypeError(
+            "weights must be the name of a shipped model or of a file, got "
+            f"{name_or_path!r}. Pass 'natural-2d', say."
+        )
+    name = name_or_path if isinstance(name_or_path, str) else Path(name_or_path)
+    path = Path(name)
+    # A file may be replaced while the process lives.
+    return _cached(name, path.stat().st_mtime_ns if path.is_file() else 0)
+
+
+@functools.lru_cache(maxsize=8)
+def _cached(name_or_path: str | Path, changed: int) -> PretrainedNetwork:
+    return weight_files.load(name_or_path)

@@ -1,0 +1,149 @@
+"""What an estimator has found: the frames of all items, as they come from the core."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from skimage_tvflow.core.frames import Frames, OutputRequest
+from skimage_tvflow.estimators.result import TVFlowResult
+from skimage_tvflow.inputs.flow_input import FlowInput
+
+__all__ = ["ResultBuilder"]
+
+
+class ResultBuilder:
+    """
+    The frames of a job at its increasing times, in the layout of the core.
+
+    Parameters
+    ----------
+    job : FlowInput
+        Whose frames these will be.
+    wanted : OutputRequest
+        What there is to be beside the images.
+
+    Attributes
+    ----------
+    error : array of shape (T, N)
+        Estimated errors.
+    converged : array of shape (N,)
+        Whether they are within the tolerance.
+    """
+
+    def __init__(self, job: FlowInput, request: OutputRequest) -> None:
+        self._job = job
+        n_times, n = len(job.times.increasing), job.image.shape[0]
+        self._u = _room(job.image, (n_times, *job.image.shape))
+        self._dual: torch.Tensor | None = None
+        if request.dual:
+            n_channels, *sizes = job.image.shape[1:]
+            self._dual = _room(job.image, (n_times, n, n_channels, len(sizes), *sizes))
+        self.error = np.empty((n_times, n))
+        self._bound = np.empty((n_times, n)) if request.bound else None
+        self._n_iter, self.converged = np.empty(n, np.int64), np.empty(n, np.bool_)
+        self._losses: list[list[float]] = []
+        # How many times were reached: by the items at work, and by all.
+        self._reached = self._finished = 0
+
+    def begin(self, items: slice) -> torch.Tensor:
+        """
+        Begin with other items.
+
+        Parameters
+        ----------
+        items : slice
+            Which ones.
+
+        Returns
+        -------
+        Tensor of shape (n, T, C, *spatial)
+            Where their frames are best put.
+        """
+        self._reached = 0
+        return self._u[:, items].transpose(0, 1)
+
+    def put(self, items: slice, frames: Frames) -> None:
+        """
+        Take the next frames of the items at work.
+
+        Parameters
+        ----------
+        items : slice
+            Which ones these are.
+        frames : Frames
+            At the times that follow.
+        """
+        now = slice(self._reached, self._reached + len(frames.times))
+        out = self._u[now, items].transpose(0, 1)
+        if frames.u.data_ptr() != out.data_ptr():
+            out[:] = frames.u
+        self.error[now, items] = frames.error.T
+        if self._bound is not None and frames.bound is not None:
+            self._bound[now, items] = frames.bound.T
+        self._n_iter[items], self.converged[items] = frames.n_iter, frames.converged
+        if frames.losses is not None:
+            self._losses += frames.losses
+        if self._dual is not None and frames.dual is not None:
+            self._dual[now, items] = frames.dual.transpose(0, 1)
+        self._reached = now.stop
+        self._finished = now.stop if items.stop == len(self._n_iter) else 0
+
+    def stop(self) -> None:
+        """End with the times that all items have reached."""
+        self._n_iter[:], self.converged[:] = 0, False
+        self._losses = []
+
+    def frames(self) -> Any:
+        """
+        Give the images in the order asked.
+
+        Returns
+        -------
+        array of shape (T, *image.shape)
+            Of the caller's kind.
+        """
+        asked = self._asked()
+        in_order = asked == list(range(len(self._u)))
+        return self._job.frame(self._u if in_order else self._u[asked])
+
+    def result(self) -> TVFlowResult:
+        """
+        Give all that is known, in the order asked.
+
+        Returns
+        -------
+        TVFlowResult
+            For the caller.
+        """
+        asked, axes = self._asked(), self._job.axes
+        dual = None if self._dual is None else axes.dual_from_core(self._dual[asked])
+        return TVFlowResult(
+            times=np.array([self._job.times.increasing[k] for k in asked]),
+            u=self.frames(),
+            dual=None if dual is None else self._job.restore(dual),
+            error_estimate=axes.combine(self.error[asked]),
+            error_bound=None if self._bound is None else axes.combine(self._bound[asked]),
+            n_iter=axes.total(self._n_iter),
+            converged=axes.every(self.converged),
+            loss_curve=axes.total(self._loss_curve()) if self._losses else None,
+        )
+
+    def _loss_curve(self) -> np.ndarray:
+        """The values of all items, (K, N), those of a shorter curve with its last to the end."""
+        longest = max(map(len, self._losses))
+        curves = [curve + curve[-1:] * (longest - len(curve)) for curve in self._losses]
+        return np.array(curves).T
+
+    def _asked(self) -> list[int]:
+        return [k for k in self._job.times.order if k < self._finished]
+
+
+def _room(like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """A new tensor on the device of another; pages of memory are only taken when written to."""
+    if like.device.type != "cpu":
+        return like.new_empty(shape)
+    # NumPy asks for large pages, torch does not; to be given small ones takes as long as the flow.
+    return torch.from_numpy(np.empty(shape, like.new_empty(0).numpy().dtype))

@@ -1,0 +1,1 @@
+"""Training of networks, their weights, and synthetic training images."""

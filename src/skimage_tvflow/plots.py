@@ -1,0 +1,255 @@
+"""Pictures of a flow and of its spectral decomposition, drawn with matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skimage_tvflow.inputs.arrays import ingest
+from skimage_tvflow.number_format import format_number
+
+if TYPE_CHECKING:
+    from skimage_tvflow.spectral.decomposition import SpectralDecomposition
+
+COLUMNS = 4
+N_GROUPS = 2 * COLUMNS - 1  # with the residual they fill two rows
+N_NAMED = 10  # lines with different colours in matplotlib's cycle
+CLIPPED = 0.5  # per cent of the pixels at either end, as few extreme ones would leave the rest grey
+FAINT = 0.02  # of the image's range: less is not stretched, it would show rounding
+
+
+def plot_spectrum(decomposition: SpectralDecomposition, ax: Any = None, *, kind: str = "l1") -> Any:
+    """Draw the spectrum of a decomposition over time.
+
+    The axis of time is logarithmic if the times are rather in geometric than in arithmetic
+    progression, else linear.
+
+    Parameters
+    ----------
+    decomposition : SpectralDecomposition
+        Made by `spectral_decompose`; of a batch, every image gets a line of its own.
+    ax : matplotlib Axes, optional
+        Where to draw; those of a new figure by default.
+    kind : {"l1", "l2"}, optional
+        Which spectrum, as for `SpectralDecomposition.power_spectrum`.
+
+    Returns
+    -------
+    matplotlib Axes
+        What was drawn into.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    ValueError
+        If `kind` is another one.
+
+    See Also
+    --------
+    plot_bands : What vanishes at these times.
+
+    Examples
+    --------
+    >>> from skimage import data
+    >>> from skimage_tvflow import geometric_times, plot_spectrum, spectral_decompose
+    >>> image = data.camera()[::8, ::8] / 255
+    >>> parts = spectral_decompose(image, geometric_times(image, 8))
+    >>> plot_spectrum(parts).get_xscale()
+    'log'
+    """
+    heights = decomposition.power_spectrum(kind)
+    if ax is None:
+        ax = _new_axes(1, 1, (6.0, 4.0))[0, 0]
+    lines = ax.plot(decomposition.times, heights, marker="o", markersize=3)
+    if heights.ndim == 2 and len(lines) <= N_NAMED:
+        ax.legend(lines, [f"image {k}" for k in range(len(lines))])
+    if _are_geometric(decomposition.times):
+        ax.set_xscale("log")
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("time t")
+    ax.set_ylabel(f"spectrum S(t), {kind.upper()}")
+    return ax
+
+
+def plot_bands(
+    decomposition: SpectralDecomposition, axes: Any = None, *, n: int | None = None
+) -> np.ndarray:
+    """Show the bands of a 2-D image side by side, and the residual.
+
+    Neighbouring bands are added up to groups. In each of them grey is 0, and black and white are
+    as far from it as that group reaches; the residual has the range of the image.
+
+    Parameters
+    ----------
+    decomposition : SpectralDecomposition
+        Of a 2-D image, or of a 2-D image with red, green and blue along its last axis.
+    axes : array of matplotlib Axes, optional
+        Where to draw; those that are left over are blanked. Those of a new figure by default.
+    n : int, optional
+        The most groups; by default as many as `axes` has room for, or seven.
+
+    Returns
+    -------
+    ndarray of matplotlib Axes
+        `axes`, or the new ones.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    ValueError
+        If the image is not 2-D, `n` is not a positive integer, or there are too few `axes`.
+
+    See Also
+    --------
+    plot_spectrum : How much vanishes when.
+
+    Examples
+    --------
+    >>> from skimage import data
+    >>> from skimage_tvflow import geometric_times, plot_bands, spectral_decompose
+    >>> image = data.camera()[::8, ::8] / 255
+    >>> parts = spectral_decompose(image, geometric_times(image, 8))
+    >>> [ax.get_title() for ax in plot_bands(parts, n=2).ravel()[2:]]
+    ['residual']
+    """
+    residual = _numpy(decomposition.residual)
+    _refuse_shape(residual.shape, "the decomposed image")
+    bands = _numpy(decomposition.bands)
+    groups = np.array_split(np.arange(len(bands)), _number_of_groups(n, axes, len(bands)))
+    images = [bands[group].sum(0) for group in groups]
+    grid = _grid(axes, len(images) + 1)
+    whole = sum(images) + residual
+    for ax, group, image in zip(grid.ravel(), groups, images):
+        reach = max(np.percentile(np.abs(image), 100 - CLIPPED), FAINT * np.ptp(whole))
+        _show(ax, image, -reach, reach, _title(decomposition.times[group]))
+    _show(grid.ravel()[len(images)], residual, whole.min(), whole.max(), "residual")
+    return grid
+
+
+def plot_scale_space(frames: Any, times: Sequence[float], axes: Any = None) -> np.ndarray:
+    """Show the flow of a 2-D image at several times side by side.
+
+    All frames have the same range, from their least to their largest value.
+
+    Parameters
+    ----------
+    frames : sequence or array of T images
+        Each 2-D, or 2-D with red, green and blue along its last axis.
+    times : sequence of T floats
+        One for each.
+    axes : array of matplotlib Axes, optional
+        Where to draw; those that are left over are blanked. Those of a new figure by default.
+
+    Returns
+    -------
+    ndarray of matplotlib Axes
+        `axes`, or the new ones.
+
+    Raises
+    ------
+    ImportError
+        If matplotlib is missing.
+    ValueError
+        If the frames are not 2-D images, there are not as many as times, or there are too few
+        `axes`.
+
+    Examples
+    --------
+    >>> from skimage import data
+    >>> from skimage_tvflow import plot_scale_space, tv_flow
+    >>> image = data.camera()[::8, ::8] / 255
+    >>> times = [0.0, 0.1, 0.2]
+    >>> [ax.get_title() for ax in plot_scale_space(tv_flow(image, times), times)[0]]
+    ['t = 0', 't = 0.1', 't = 0.2']
+    """
+    images = [_numpy(frame) for frame in frames]
+    if len(images) != len(times) or not images:
+        raise ValueError(
+            f"There are {len(images)} frames and {len(times)} times, and one time for each of at "
+            "least one frame is needed. Pass what the flow returned with the times it was given."
+        )
+    for image in images:
+        _refuse_shape(image.shape, "a frame")
+    grid = _grid(axes, len(images))
+    low, high = min(image.min() for image in images), max(image.max() for image in images)
+    for ax, image, t in zip(grid.ravel(), images, times):
+        _show(ax, image, low, high, f"t = {format_number(t)}")
+    return grid
+
+
+def _show(ax: Any, image: np.ndarray, low: float, high: float, title: str) -> None:
+    """Draw one image, with `low` black and `high` white, and nothing around it but a title."""
+    if image.ndim == 3:
+        # Alpha is of no colour, and a band of it would only hide the others.
+        image = np.clip((image[..., :3] - low) / max(high - low, np.finfo(float).tiny), 0, 1)
+    ax.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+    ax.set_title(title, fontsize=11)
+    ax.set_axis_off()
+
+
+def _title(times: np.ndarray) -> str:
+    first, last = format_number(times[0], 2), format_number(times[-1], 2)
+    return f"t = {first}" if len(times) == 1 else f"t = {first} to {last}"
+
+
+def _are_geometric(times: np.ndarray) -> bool:
+    """Tell whether times have more of a geometric progression than of an arithmetic one."""
+    if len(times) < 3 or times[0] <= 0:
+        return False
+    uneven = [np.std(steps) / np.mean(steps) for steps in (np.diff(np.log(times)), np.diff(times))]
+    return bool(uneven[0] < uneven[1])
+
+
+def _number_of_groups(n: int | None, axes: Any, n_bands: int) -> int:
+    if n is None:
+        n = N_GROUPS if axes is None else max(np.size(axes) - 1, 1)
+    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
+        raise ValueError(f"n must be an integer >= 1, got {n!r}. Pass n=7.")
+    return min(int(n), n_bands)
+
+
+def _refuse_shape(shape: tuple[int, ...], what: str) -> None:
+    if len(shape) == 2 or (len(shape) == 3 and shape[-1] in (3, 4)):
+        return
+    raise ValueError(
+        f"{what} has the shape {shape}, and a 2-D image, or one with 3 or 4 channels along its "
+        "last axis, is needed. Pass a 2-D slice, one image of a batch, or the channels last."
+    )
+
+
+def _grid(axes: Any, n_images: int) -> np.ndarray:
+    """Return an array of at least as many axes as images, the others blank."""
+    if axes is None:
+        columns = min(COLUMNS, n_images)
+        rows = -(-n_images // columns)
+        grid = _new_axes(rows, columns, (2.6 * columns, 2.8 * rows))
+    else:
+        grid = np.atleast_1d(np.asarray(axes, dtype=object))
+    if grid.size < n_images:
+        raise ValueError(
+            f"axes holds {grid.size}, and {n_images} are needed, one for each image. Pass as many, "
+            "or leave axes out for a new figure."
+        )
+    for ax in grid.ravel()[n_images:]:
+        ax.set_axis_off()
+    return grid
+
+
+def _new_axes(rows: int, columns: int, size: tuple[float, float]) -> np.ndarray:
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError as error:
+        raise ImportError(
+            "matplotlib, which draws the pictures, is missing. "
+            "Type: pip install 'skimage-tvflow[plot]'"
+        ) from error
+    figure = plt.figure(figsize=size, layout="constrained")
+    return figure.subplots(rows, columns, squeeze=False)
+
+
+def _numpy(image: Any) -> np.ndarray:
+    return ingest(image).tensor.cpu().numpy()

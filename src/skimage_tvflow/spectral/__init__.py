@@ -1,0 +1,1 @@
+"""The spectral TV decomposition."""
