@@ -194,7 +194,7 @@ class TestNames:
         assert not silent, listing(silent)
 
     def test_paths_in_contributing_exist(self):
-        """Everything in backticks that looks like a path of the package, e.g. `core/integrate.py`."""
+        """What looks like a path, in backticks: `core/integrate.py`."""
         text = CONTRIBUTING.read_text("utf-8")
         paths = re.findall(r"`([\w./-]+(?:/|\.py))`", text)
         assert len(paths) > 10
