@@ -70,8 +70,10 @@ def integrate(
     lost = np.where(flat, 0.0, offset * torch.finfo(image.dtype).eps / 4)
     if out is not None:
         out = out[:, len(times) - len(moving) :]
+    n_iter, converged = np.zeros(len(flat), np.int64), np.ones(len(flat), np.bool_)
     for frames in integrator.frames(moving, out):
         u = frames.u
+        n_iter, converged = n_iter + frames.n_iter, converged & frames.converged
         if flat.any():
             u[flat] = image[flat][:, None]
         bound = frames.bound
@@ -84,8 +86,8 @@ def integrate(
             times=frames.times,
             u=u,
             error=np.maximum(frames.error.T * units.scale, lost).T,
-            n_iter=frames.n_iter,
-            converged=frames.converged,
+            n_iter=n_iter,
+            converged=converged,
             dual=frames.dual,
             bound=bound,
             losses=frames.losses,

@@ -284,12 +284,14 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                 items = slice(first, min(first + size, n))
                 part = report and report.part(items.start / n, items.stop / n)
                 out = found.begin(items)
+                if report is not None:
+                    report.time = 0.0
                 for frames in self._integrate(
                     flow_input, items, request=request, out=out, report=part
                 ):
                     found.put(items, frames)
                     if report is not None:
-                        report.time = frames.times[-1]
+                        report.reach(frames.times[-1])
                 if part is not None:
                     part(1.0)
         except StoppedByCallback:

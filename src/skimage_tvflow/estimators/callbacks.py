@@ -34,8 +34,8 @@ def refuse_callback(callback: Any) -> None:
     """
     if callback is not None and not callable(callback):
         raise TypeError(
-            f"callback must be a function of the progress, got {callback!r}. Pass for example "
-            "callback=lambda progress: print(f'{progress:.0%}')."
+            f"callback must be a function of the progress, got {callback!r}. Pass "
+            "callback=lambda progress: print(progress), for example."
         )
 
 
@@ -51,7 +51,7 @@ class WorkReport:
     Attributes
     ----------
     time : float
-        The time of the flow that is told with it, NaN where there is none.
+        The requested time that was reached last; NaN where there is none.
     """
 
     def __init__(self, callback: Callback) -> None:
@@ -86,6 +86,18 @@ class WorkReport:
         self._most = min(max(self._most, fraction), 1.0)
         if self._callback(Progress(self._most, self.time)):
             raise StoppedByCallback
+
+    def reach(self, time: float) -> None:
+        """
+        Tell that a requested time is reached.
+
+        Parameters
+        ----------
+        time : float
+            The time of the flow.
+        """
+        self.time = time
+        self(self._most)
 
     def part(self, begin: float, end: float) -> Report:
         """

@@ -102,7 +102,7 @@ class RegularizedIntegrator:
         for time, length, count in zip(times, lengths, counts):
             self._work.begin_interval()
             for i in items:
-                self._reach(i, length * self._unit[i] / count[i], int(count[i]))
+                self._reach(i, length * self._unit[i] / max(count[i], 1), int(count[i]))
             yield self._frame(time, count)
 
     def _steps(self, item: int, length: float, last: float) -> int:
