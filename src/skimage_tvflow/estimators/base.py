@@ -277,7 +277,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     ) -> ResultBuilder:
         """All frames of an input, and a warning if they are not as accurate as asked for."""
         found = ResultBuilder(flow_input, request)
-        report = WorkReport.of(callback)
+        report = None if callback is None else WorkReport(callback)
         n, size = flow_input.image.shape[0], self._items_per_batch(flow_input)
         try:
             for first in range(0, n, size):

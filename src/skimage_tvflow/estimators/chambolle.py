@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skimage_tvflow.core.integrate import Method
-from skimage_tvflow.core.integrators.euler import ImplicitEuler
+from skimage_tvflow.core.integrators.automatic_steps import AutomaticSteps
+from skimage_tvflow.core.integrators.euler_steps import EulerSettings
+from skimage_tvflow.core.integrators.given_steps import GivenIterations, SolvesToTolerance
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
 
@@ -143,10 +146,13 @@ class ChambolleTVFlow(BaseTVFlow):
             )
 
     def _method(self, flow_input: FlowInput) -> Method:
-        return ImplicitEuler(
+        settings = EulerSettings(
             n_steps=None if self.n_steps == "auto" else int(self.n_steps),
             order=int(self.order),
             tol=None if self.tol is None else float(self.tol),
             max_num_iter=int(self.max_num_iter),
             algorithm=self.algorithm,
         )
+        if settings.n_steps is None:
+            return partial(AutomaticSteps, settings)
+        return partial(GivenIterations if settings.tol is None else SolvesToTolerance, settings)
