@@ -25,7 +25,7 @@ class Integrator(Protocol):
         """
 
 
-# A method with its parameters starts an integrator for a problem. The report is told the fraction of
+# A method with its parameters starts an integrator for a problem. The report gets the fraction of
 # the work that is done.
 Method = Callable[[Problem, OutputRequest, Report | None], Integrator]
 

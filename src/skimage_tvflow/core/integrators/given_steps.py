@@ -91,13 +91,12 @@ class GivenIterations(FixedSteps):
         counts = self._steps_in(lengths)
         empty = self._at[0].new_empty
         in_place = into if self._settings.order == 1 else None
-        self._at = []  # nothing is tried twice here: where the trajectories were needs no memory
+        self._at = []  # nothing is tried twice here, so the images at the start are not needed
         stacks = []
         for which, trajectory in enumerate(self._trajectories):
-            if in_place is None:
-                stack = empty((n, len(times), *shape))
-            else:
-                stack = in_place[:, : len(times)]
+            stack = (
+                empty((n, len(times), *shape)) if in_place is None else in_place[:, : len(times)]
+            )
             n_steps, n_iter = counts << which, self._settings.max_num_iter
             trajectory.advance(
                 np.arange(n),
