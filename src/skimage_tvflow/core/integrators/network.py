@@ -1,4 +1,4 @@
-"""The flow by a network of :mod:`..networks.unrolled`: every step is learned updates, not a solve."""
+"""The flow by a network of :mod:`..networks.unrolled`: learned updates in place of solves."""
 
 from __future__ import annotations
 

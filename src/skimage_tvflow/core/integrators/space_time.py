@@ -21,8 +21,8 @@ from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.recorder import SampledTrajectory, Samples, stack_samples
 from skimage_tvflow.core.time_grid import TimeGrid
 
-# Step of the primal-dual iteration: s = _STEP * sqrt(time * deviation). Too short or too long a step
-# costs iterations. Fitted at T = .2 to 5 and with 10 to 200 time steps.
+# Step of the primal-dual iteration: s = _STEP * sqrt(time * deviation). Too short or too long a
+# step costs iterations. Fitted at T = .2 to 5 and with 10 to 200 time steps.
 _STEP = 0.0113
 # Distance from implicit Euler steps ~ _GAP * sqrt(gap): the truth is a quarter to two and a half
 # times that for photographs, noise and cartoons up to T = 1.
@@ -178,7 +178,7 @@ class SpaceTimeIntegrator:
         error: np.ndarray,
         scale: float,
     ) -> Samples:
-        """Sample a trajectory at ``scale`` times the contrast; one ``error`` per end of the grid."""
+        """Sample a trajectory at ``scale`` times the contrast; ``error`` at the grid's ends."""
         start, image = minimisation.start() / scale, self._problem.u[item]
         apart = float(distance(start[None], image[None])) + float(self._problem.rounding[item])
         path = SampledTrajectory(start, times, apart, self._problem.spacing, self._request)
