@@ -1,4 +1,4 @@
-r"""A bound of the distance between any trajectory and the exact flow, without knowing the flow.
+r"""A rigorous bound of the distance between any trajectory and the exact flow.
 
 Let :math:`\hat u` be linear on every piece of a time grid and :math:`|\hat\phi| \le 1` constant
 there. Then :math:`-\mathrm{div}\,\hat\phi` is an eps-subgradient of J at :math:`\hat u(t)`, with
@@ -11,11 +11,11 @@ monotonicity of the subgradients gives for the error :math:`E = \|\hat u - u\|`
 .. math:: \tfrac12 (E^2)' \le \epsilon + \|r\| E,
    \qquad E(t_{n+1}) \le \sqrt{E(t_n)^2 + 2 \int \epsilon} + \int \|r\| ,
 
-the last by Brezis' form of Gronwall's lemma on one piece after the other, which is never more than
-the sum of the three terms over all time. On a piece :math:`\epsilon` is convex, so the trapezoidal
-rule, here with the middle as a third node, bounds its integral from above.
+the last by Brezis' form of Gronwall's lemma, applied piece by piece. On a piece :math:`\epsilon` is
+convex, so the trapezoidal rule, here with the middle as a third node, bounds its integral from
+above. The code works with root mean squares: norms are divided by the root of the number of pixels.
 
-Sums are accumulated in float64 and what they can be off by rounding is added.
+Sums are accumulated in float64, and a bound of their rounding errors is added.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.step_control import even, iterations_for
 
-# What the solves of the finer trajectory aim at, in deviations, and the least and most iterations
-# they take: the gap they leave is to be small beside that of the steps, however short.
+# Tolerance of the solves of the finer trajectory, in deviations, and the least and most iterations
+# of each: the duality gap that they leave must be small compared with that of the time steps.
 _FINER_TOL = 2e-4
 _LEAST_ITERATIONS, _MOST_ITERATIONS = 14, 400
 
 
 class ErrorBound:
-    """The bound of every item along one trajectory, piece by piece.
+    """The bound of the RMS error of every item, updated step by step along one trajectory.
 
     Parameters
     ----------
@@ -48,18 +48,18 @@ class ErrorBound:
     """
 
     def __init__(self, start: np.ndarray, spacing: Sequence[float]) -> None:
-        self.bound = start.astype(np.float64)
+        self.value = start.astype(np.float64)
         self._spacing = spacing
 
     def add_step(self, before: Tensor, after: Tensor, dual: Tensor, lengths: np.ndarray) -> None:
-        """Go on along a piece from ``before`` to ``after``, which takes ``lengths``, shape (N,).
+        """Extend the trajectory from ``before`` to ``after`` in ``lengths``, shape (N,).
 
-        ``dual`` is projected to where it must be, and the difference charged as a residual.
+        ``dual`` is shortened to 1 where it is longer, and the difference counts as a residual.
         """
         found = backends.gap_and_residual(before, after, dual, lengths, self._spacing)
         start, middle, end = found.gaps
         integral = lengths * (start + 2 * middle + end) / 4 / before[0].numel()
-        self.bound = np.sqrt(self.bound**2 + 2 * integral) + found.residual
+        self.value = np.sqrt(self.value**2 + 2 * integral) + found.residual
 
 
 def certify(
@@ -73,7 +73,8 @@ def certify(
     u : Tensor of shape (N, T, C, *spatial), the candidate at the times
     dual : Tensor of shape (N, T, C, n_spatial, *spatial), its phi since the time before
     times : T increasing numbers >= 0
-    refine : bound a trajectory of so many Euler steps in every interval, and add the distance to it
+    refine : also bound a trajectory with this many Euler steps in every interval and add the
+        distance to it; the smaller bound counts
     """
     unit = problem.unit
     own = ErrorBound(problem.rounding, problem.spacing)
@@ -82,10 +83,10 @@ def certify(
     for m, time in enumerate(times):
         after = u[:, m]
         if time == 0:
-            own.bound += distance(after, before).cpu().numpy()
+            own.value += distance(after, before).cpu().numpy()
         else:
             own.add_step(before, after, dual[:, m], (time - now) * unit)
-        bounds.append(own.bound.copy())
+        bounds.append(own.value.copy())
         if finer is not None:
             bounds[-1] = np.minimum(bounds[-1], finer.bound(after, (time - now) * unit))
         before, now = after, time
@@ -93,17 +94,17 @@ def certify(
 
 
 class _FinerTrajectory:
-    """Implicit Euler steps between the times of a candidate, and the bound by way of them."""
+    """Implicit Euler steps between the times of a candidate, and a bound through them."""
 
     def __init__(self, problem: Problem, n_steps: int) -> None:
         self._n_steps = n_steps
         self._deviation = problem.deviation
         self._trajectory = backends.start(problem.u, problem.spacing, "accelerated")
-        self._ledger = ErrorBound(problem.rounding, problem.spacing)
+        self._error_bound = ErrorBound(problem.rounding, problem.spacing)
         self._at = problem.u
 
     def bound(self, candidate: Tensor, lengths: np.ndarray) -> np.ndarray:
-        """Go on by ``lengths``, shape (N,); the bound of ``candidate`` there."""
+        """Advance by ``lengths``, shape (N,), and bound the error of ``candidate`` there."""
         everyone = np.arange(len(candidate))
         step = lengths / self._n_steps
         if step.any():
@@ -114,7 +115,7 @@ class _FinerTrajectory:
                 self._trajectory.advance(everyone, [1], step[None], n_iter)
                 after = self._trajectory.primal(everyone)
                 dual = self._trajectory.dual(everyone)
-                self._ledger.add_step(self._at, after, dual, step)
+                self._error_bound.add_step(self._at, after, dual, step)
                 self._at = after
         apart = distance(candidate, self._at).cpu().numpy()
-        return self._ledger.bound + apart * (1 + ROUNDING)
+        return self._error_bound.value + apart * (1 + ROUNDING)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.integrate import integrate
-from skimage_tvflow.core.integrators.space_time import SpaceTimeSettings, joint
+from skimage_tvflow.core.integrate import Method
+from skimage_tvflow.core.integrators.space_time import SpaceTimeIntegrator, SpaceTimeSettings
 from skimage_tvflow.estimators.base import BaseTVFlow
-from skimage_tvflow.estimators.callbacks import Report
 from skimage_tvflow.inputs.flow_input import FlowInput
 
 
@@ -139,15 +136,7 @@ class JointSpaceTimeTVFlow(BaseTVFlow):
         self.batch_size = batch_size
         self.device = device
 
-    def _march(
-        self,
-        job: FlowInput,
-        items: slice,
-        *,
-        request: OutputRequest,
-        out: torch.Tensor | None = None,
-        report: Report | None = None,
-    ) -> Iterator[Frames]:
+    def _method(self, flow_input: FlowInput) -> Method:
         settings = SpaceTimeSettings(
             n_times=int(self.n_times),
             objective=self.objective,
@@ -155,7 +144,4 @@ class JointSpaceTimeTVFlow(BaseTVFlow):
             tol=float(self.tol),
             max_num_iter=int(self.max_num_iter),
         )
-        times, image = job.times.increasing, job.image[items]
-        return integrate(
-            image, times, job.spacing, joint(settings), request=request, out=out, report=report
-        )
+        return partial(SpaceTimeIntegrator, settings)
