@@ -16,7 +16,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= out
-PUBLIC := $(foreach folder,. baselines estimators spectral,$(wildcard src/skimage_tvflow/$(folder)/*.py))
+PUBLIC := $(foreach folder,. applications baselines estimators spectral,$(wildcard src/skimage_tvflow/$(folder)/*.py))
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
