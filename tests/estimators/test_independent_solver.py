@@ -17,6 +17,7 @@ FOUR_AXES = RNG.random((4, 3, 3, 3))
 
 # Parameters of ours, and what the independent solver is told of the same.
 SPACED = {"spacing": (2.0, 0.8)}
+SPACED_4 = {"spacing": (1.0, 2.0, 0.7, 1.5)}
 COUPLED = {"channel_axis": -1, "coupled_channels": True}
 CASES = {
     "2-D": (CAMERA, 0.06, {}, {}),
@@ -26,7 +27,8 @@ CASES = {
     "coupled, spacing": (COLOUR, 0.1, {**COUPLED, **SPACED}, {"channels": True, **SPACED}),
     "3-D": (VOLUME, 0.05, {}, {}),
     "3-D, spacing": (VOLUME, 0.05, {"spacing": (1, 2, 0.7)}, {"spacing": (1, 2, 0.7)}),
-    "4-D, torch": (FOUR_AXES, 0.02, {"max_num_iter": 1000}, {}),
+    "4-D, torch": (FOUR_AXES, 0.05, {"max_num_iter": 1000}, {}),
+    "4-D, spacing": (FOUR_AXES, 0.05, {"max_num_iter": 1000, **SPACED_4}, SPACED_4),
 }
 # A given number of iterations in every step, far more than needed; or until they agree to 1e-7.
 MANY = {"tol": None, "max_num_iter": 5000}
