@@ -1,14 +1,19 @@
-"""One number that a caller gives: its type, its range, and the message when it is wrong."""
+"""Numbers that a caller gives, one or several: type, range, and the message when they are wrong."""
 
 from __future__ import annotations
 
 import math
+import reprlib
 from numbers import Integral, Real
 from typing import Any, Literal, overload
 
+import numpy as np
+import torch
 from sklearn.utils._param_validation import InvalidParameterError
 
-__all__ = ["LARGEST_COUNT", "check_number"]
+from skimage_tvflow.inputs.array_checks import check_kind
+
+__all__ = ["LARGEST_COUNT", "check_number", "read_numbers"]
 
 LARGEST_COUNT = 2**31 - 1
 """Largest count (of steps, iterations, items) that a parameter may have: sums of them fit int64."""
@@ -124,3 +129,61 @@ def _need(low: float, high: float, open_ends: bool, integer: bool) -> str:
     if integer:
         return " ".join(["an integer", " and ".join(limits)]).strip()
     return " and ".join(["finite", *limits])
+
+
+def read_numbers(values: Any, name: str, *, need: str, advice: str) -> np.ndarray:
+    """
+    Read a number, or an array of numbers, as float64.
+
+    Parameters
+    ----------
+    values : float or array-like of float
+        What the caller gave: Python's numbers, sequences, or an array of any library.
+    name : str
+        Name of the parameter, for the messages.
+    need : str
+        What the parameter must be: "t must be a real number ...".
+    advice : str
+        What to type: "Pass t=0.1."
+
+    Returns
+    -------
+    numpy.ndarray of float64
+        The numbers; those beyond float64 become infinite.
+
+    Raises
+    ------
+    TypeError
+        If there is anything but real numbers, or an array holds no plain numbers.
+    ValueError
+        If a number is masked, or a tensor would lose its gradients.
+    """
+    check_kind(values, name, if_masked=f"no number may be masked. {advice}")
+    # NumPy would turn [True, 0.5] into [1.0, 0.5]
+    has_bool = isinstance(values, list | tuple) and any(
+        isinstance(_single(entry), bool | np.bool_) for entry in values
+    )
+    array = None if has_bool else _to_numpy(values)
+    if array is not None and array.dtype.kind == "O":
+        # integers beyond 64 bit and fractions are numbers as well
+        entries = [_single(entry) for entry in array.flat]
+        if all(isinstance(entry, Real) for entry in entries):
+            floats = [_convert(entry, integer=False) for entry in entries]
+            return np.array(floats, dtype=np.float64).reshape(array.shape)
+    if array is None or array.dtype.kind not in "iuf":
+        kind = "the string " if isinstance(values, str) else f"{type(values).__name__} "
+        raise TypeError(f"{need}, got {kind}{reprlib.repr(values)}. {advice}")
+    with np.errstate(over="ignore"):  # a long double out of range becomes infinite
+        return array.astype(np.float64)
+
+
+def _to_numpy(values: Any) -> np.ndarray | None:
+    """Make an array, or None where NumPy cannot: rows of different lengths, for one."""
+    if isinstance(values, torch.Tensor):
+        values = values.detach().cpu()
+        # NumPy has no bfloat16
+        values = values.to(torch.float64) if values.is_floating_point() else values
+    try:
+        return np.asarray(values)
+    except (TypeError, ValueError, RuntimeError):
+        return None
