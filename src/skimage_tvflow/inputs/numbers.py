@@ -15,8 +15,8 @@ from skimage_tvflow.inputs.array_checks import check_kind
 
 __all__ = ["LARGEST_COUNT", "check_number", "read_numbers"]
 
-LARGEST_COUNT = 2**31 - 1
-"""Largest count (of steps, iterations, items) that a parameter may have: sums of them fit int64."""
+LARGEST_COUNT = 10**9
+"""Largest count (of steps, iterations) that a parameter may have: int64 holds products of two."""
 
 
 @overload
