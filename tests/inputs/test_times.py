@@ -120,6 +120,8 @@ class TestRefused:
             b"0.1",
             True,
             [True, 0.5],
+            [np.True_, 0.5],
+            np.array([True, 0.5], dtype=object),
             np.array([True]),
             torch.tensor(True),
             1j,

@@ -104,7 +104,7 @@ def check_number(
 
 
 def _single(value: Any) -> Any:
-    """Take the number out of an array or tensor without axes."""
+    """Take the number out of an array or tensor without axes, and out of NumPy's scalars."""
     is_array = hasattr(value, "item") and getattr(value, "ndim", None) == 0
     try:
         return value.item() if is_array else value
@@ -159,15 +159,14 @@ def read_numbers(values: Any, name: str, *, need: str, advice: str) -> np.ndarra
         If a number is masked, or a tensor would lose its gradients.
     """
     check_kind(values, name, if_masked=f"no number may be masked. {advice}")
+    array = _to_numpy(values)
     # NumPy would turn [True, 0.5] into [1.0, 0.5]
-    has_bool = isinstance(values, list | tuple) and any(
-        isinstance(_single(entry), bool | np.bool_) for entry in values
-    )
-    array = None if has_bool else _to_numpy(values)
-    if array is not None and array.dtype.kind == "O":
+    if isinstance(values, list | tuple) and any(isinstance(_single(v), bool) for v in values):
+        array = None
+    elif array is not None and array.dtype.kind == "O":
         # integers beyond 64 bit and fractions are numbers as well
         entries = [_single(entry) for entry in array.flat]
-        if all(isinstance(entry, Real) for entry in entries):
+        if all(isinstance(entry, Real) and not isinstance(entry, bool) for entry in entries):
             floats = [_convert(entry, integer=False) for entry in entries]
             return np.array(floats, dtype=np.float64).reshape(array.shape)
     if array is None or array.dtype.kind not in "iuf":
