@@ -37,16 +37,15 @@ class TestFlow:
 
     @pytest.mark.parametrize("dtype", ["float32", "float64"])
     def test_a_contrast_of_a_few_last_digits(self, dtype):
+        steps = np.floor(4 * RAMP)  # 0 to 3
         offset = np.array(4096, dtype)
         digit = np.spacing(offset)
-        image = offset + (64 * RAMP).astype(dtype) * digit
-        t = 8 * float(digit)
-        result = FIXED.solve(image, t)
+        result = FIXED.solve(offset + steps.astype(dtype) * digit, 0.5 * float(digit))
         # The same in the unit of the last digit, rounded to whole digits.
-        expected = FIXED.transform(64 * RAMP, 8.0)
+        expected = FIXED.transform(steps, 0.5)
         digits = (result.u[0].astype(np.longdouble) - 4096) / digit
         assert np.abs(digits - expected).max() <= 0.51
-        tight = ChambolleTVFlow(tol=1e-4).transform(64 * RAMP, 8.0)
+        tight = ChambolleTVFlow(tol=1e-4).transform(steps, 0.5)
         off = np.sqrt(np.mean((digits - tight) ** 2)) * float(digit)
         assert off > 0.2 * digit
         assert result.error_bound[0] >= off
