@@ -92,6 +92,11 @@ def total_variation(
     -------
     float, or ndarray of shape (B,) with a batch axis
         Summed in float64, over separate channels too.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If the image or a parameter is not what it must be, or J is beyond the largest float64.
     """
     data = ingest(image, device=device)
     axes = ImageAxes.resolve(
@@ -101,11 +106,22 @@ def total_variation(
         coupled_channels=coupled_channels,
     )
     u = axes.to_core(data.tensor)
-    # A power of two is taken out: the squares of values such as 1e200 are out of range.
-    largest = u.abs().amax().clamp(min=torch.finfo(u.dtype).tiny)
+    distances = axes.spacing(spacing)
+    finest = min(distances)
+    # Squares of values such as 1e200 are out of range: divide every item by a power of two.
+    largest = u.abs().flatten(1).amax(1).clamp(min=torch.finfo(u.dtype).tiny)
     scale = torch.exp2(largest.log2().floor())
-    found = operators.total_variation(u / scale, axes.spacing(spacing)) * scale.double()
-    return _plain(axes.total(found.cpu().numpy()))
+    scaled = u / scale.reshape(-1, *[1] * (u.ndim - 1))
+    variation = operators.total_variation(scaled, [h / finest for h in distances])
+    with np.errstate(over="ignore"):
+        total = axes.total(variation.cpu().numpy() / finest * scale.double().cpu().numpy())
+    if not np.isfinite(total).all():
+        raise ValueError(
+            f"The total variation of an image with values up to {float(largest.max()):.3g} on a "
+            f"grid of spacing {finest:.3g} is beyond the largest float64. Pass the image divided "
+            "by its largest value: J(u / c) = J(u) / c."
+        )
+    return _plain(total)
 
 
 def extinction_time(
