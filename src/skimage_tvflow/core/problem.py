@@ -70,12 +70,13 @@ class Problem:
             rounding=np.where(scaled.deviation > 0, scaled.deviation + finfo.tiny, 0) * finfo.eps,
         )
 
-    def solver_times(self, times: Sequence[float]) -> np.ndarray:
-        """Convert times of the caller to those of the solver, shape (T, N).
 
-        They end at 1e30, when every item has long been constant: ``1e308 * unit`` is no number.
-        """
-        with np.errstate(over="ignore", invalid="ignore"):
-            own = np.multiply.outer(np.asarray(times, dtype=np.float64), self.unit)
-        # 0 * inf: the image at time 0.
-        return np.minimum(np.nan_to_num(own, nan=0.0, posinf=np.inf), _LONGEST)
+def solver_times(times: Sequence[float] | np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Convert times of the caller to those of a problem with ``unit``, shape (T, N).
+
+    They end at 1e30, when every item has long been constant: ``1e308 * unit`` is no number.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        own = np.multiply.outer(np.asarray(times, dtype=np.float64), unit)
+    # 0 * inf: the image at time 0.
+    return np.minimum(np.nan_to_num(own, nan=0.0, posinf=np.inf), _LONGEST)
