@@ -163,6 +163,4 @@ class _Search:
             return None
         # How far the round will come is not known yet: a quarter of the rest, say.
         begin, ahead = self._done, (1 - self._done) / 4
-        return lambda part: report(
-            begin + ahead * (finished + part * n_items) / len(self.pending)
-        )
+        return lambda part: report(begin + ahead * (finished + part * n_items) / len(self.pending))

@@ -12,8 +12,9 @@ import torch
 from skimage_tvflow.core import operators
 from skimage_tvflow.core.extinction_time import extinction_time as search_extinction_time
 from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
-from skimage_tvflow.estimators.callbacks import Callback, Report, WorkReport
+from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
 from skimage_tvflow.estimators.joint import JointSpaceTimeTVFlow
 from skimage_tvflow.estimators.net import TVFlowNet

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from skimage_tvflow.core.frames import OutputRequest
 from skimage_tvflow.core.operators import exact_dtype
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
@@ -68,7 +67,7 @@ def check_image(image: Any, flow: BaseTVFlow) -> FlowInput:
     FlowInput
         The image; the times are still to be chosen.
     """
-    return flow._job(image, 0.0)
+    return flow._check_input(image, 0.0)
 
 
 def extinction_of(flow_input: FlowInput, rtol: float, report: Report | None = None) -> float:
@@ -117,13 +116,8 @@ def flow_frames(
         frames over short times would leave float32 few digits.
     """
     flow_input = dataclasses.replace(flow_input, times=resolve_times(times))
-    told = _by_time(report, flow_input.times.increasing[-1])
-    for frames in flow._march(flow_input, slice(None), request=OutputRequest(), report=told):
+    for frames in flow._integrate(flow_input, report=report):
         for m in range(len(frames.times)):
             u = frames.u[:, m]
             yield u.to(exact_dtype(u))
     flow._warn(frames.error.T, frames.converged, flow_input.image.dtype)
-
-
-def _by_time(report: Report | None, last: float) -> Callable[[float], None] | None:
-    return None if report is None else lambda time: report(time / last)
