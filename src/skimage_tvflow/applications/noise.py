@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 import numpy as np
+import pywt
 import torch
 from scipy.optimize import nnls
-from skimage.restoration import estimate_sigma
 
 from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
@@ -29,6 +29,7 @@ _N_TIMES = 10
 # Size of the random change that measures the sensitivity, in standard deviations of the noise: a
 # larger one leaves the linear range, a smaller one drowns in the error of the flow.
 _PROBE = 0.05
+_MEDIAN_OF_NORMAL = 0.6744897501960817  # of its absolute value
 # Fixed steps and iterations: small changes of the image then make small changes of the flow.
 _SCHEME = {"n_steps": 64, "order": 1, "tol": None, "max_num_iter": 8}
 
@@ -153,8 +154,14 @@ def noise_level(image: Any, *, channel_axis: int | None = None) -> float:
 
     Notes
     -----
-    The median of the finest wavelet coefficients, as ``skimage.restoration.estimate_sigma`` has it.
-    Where the clean image has fine texture, some of it counts as noise.
+    The median of the finest wavelet coefficients over that of the standard normal distribution
+    [1]_, the same number as ``skimage.restoration.estimate_sigma`` gives; here it is 0 for images
+    without noise. If the clean image has fine texture, some of it counts as noise.
+
+    References
+    ----------
+    .. [1] D. L. Donoho, I. M. Johnstone, "Ideal spatial adaptation by wavelet shrinkage",
+       Biometrika 81 (1994) 425-455.
 
     Examples
     --------
@@ -170,11 +177,22 @@ def noise_level(image: Any, *, channel_axis: int | None = None) -> float:
 
 
 def _noise_level(image: torch.Tensor, channel_axis: int | None) -> float:
-    # In units of the largest value, as squares of values such as 1e200 are out of range.
     values = image.cpu().numpy()
-    largest = float(np.abs(values).max()) or 1.0
-    values = values / values.dtype.type(largest)
-    return largest * float(estimate_sigma(values, channel_axis=channel_axis, average_sigmas=True))
+    channels = [values] if channel_axis is None else np.moveaxis(values, channel_axis, 0)
+    return float(np.mean([_noise_level_of_channel(channel) for channel in channels]))
+
+
+def _noise_level_of_channel(values: np.ndarray) -> float:
+    # In units of the largest value, as values such as 1e308 do not even have a mean.
+    largest = np.abs(values).max()
+    if largest == 0:
+        return 0.0
+    detail = pywt.dwtn(values / largest, "db2")["d" * values.ndim]
+    detail = np.abs(detail[detail != 0])  # zeros come from masked or clipped pixels
+    # Rounding leaves this much of a constant image.
+    if not detail.size or detail.max() < 16 * np.finfo(values.dtype).eps:
+        return 0.0
+    return float(largest) * float(np.median(detail)) / _MEDIAN_OF_NORMAL
 
 
 def _flow(flow: Any, channel_axis: int | None) -> BaseTVFlow:
@@ -211,11 +229,11 @@ def _filter(
     others = flow_bands(flow, changed, times, share_of(report, 0.5, 1))
     sensitivity = [
         float(((other.image - image) * probe).sum() / change)
-        for image, other in zip(images, others)
+        for image, other in zip([*images, residual], others)
     ]
     # In units of the noise, whose square may be out of range.
     rows = [(image / sigma).flatten().cpu().numpy() for image in images]
-    weights = _least_risk(np.stack(rows), np.array(sensitivity))
+    weights = _least_risk(np.stack(rows), np.array(sensitivity[:-1]))
     clean = residual
     for weight, image in zip(weights, images):
         clean += float(weight) * image

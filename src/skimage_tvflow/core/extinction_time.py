@@ -64,7 +64,7 @@ def extinction_time(problem: Problem, rtol: float, report: Report | None = None)
 
 
 def _of_signals(problem: Problem) -> np.ndarray:
-    r"""In closed form: with :math:`D^T \psi = u - \bar u`, which is a sum, T is the maximum of psi."""
+    r"""The closed form: T is the maximum of psi, the cumulated signal with its mean taken off."""
     u = problem.u.flatten(1).to(exact_dtype(problem.u))
     flux = torch.cumsum(u - u.mean(1, keepdim=True), 1)
     sizes = problem.u.shape[2:]

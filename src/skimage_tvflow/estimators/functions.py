@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from skimage_tvflow.estimators.joint import JointSpaceTimeTVFlow
 from skimage_tvflow.estimators.net import TVFlowNet
 from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.axes import ImageAxes
+from skimage_tvflow.inputs.numbers import check_number
 
 _METHODS: dict[str, Callable[..., BaseTVFlow]] = {
     "chambolle": ChambolleTVFlow,
@@ -165,8 +165,7 @@ def extinction_time(
     >>> extinction_time(np.repeat([0.0, 1.0], 4))
     2.0
     """
-    if not isinstance(rtol, Real) or isinstance(rtol, bool) or not 0 < rtol < 1:
-        raise ValueError(f"rtol must be a number between 0 and 1, got {rtol!r}. Pass rtol=0.01.")
+    rtol = check_number(rtol, "rtol", 0, 1, example=0.01, open_ends=True)
     report = WorkReport.of(callback)
     data = ingest(image, device=device)
     axes = ImageAxes.resolve(
@@ -175,9 +174,7 @@ def extinction_time(
         channel_axis=channel_axis,
         coupled_channels=coupled_channels,
     )
-    times = extinction_times(
-        axes.to_core(data.tensor), axes, axes.spacing(spacing), float(rtol), report
-    )
+    times = extinction_times(axes.to_core(data.tensor), axes, axes.spacing(spacing), rtol, report)
     if report is not None:
         report(1.0)
     return _plain(times)
@@ -244,9 +241,8 @@ def geometric_times(image: Any, n: int = 12, **params: Any) -> np.ndarray:
     StoppedByCallback
         If the `callback` returned True.
     """
-    if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
-        raise ValueError(f"n must be an integer >= 1, got {n!r}. Pass n=12.")
-    return times_up_to(float(np.max(extinction_time(image, **params))), int(n))
+    n = check_number(n, "n", 1, example=12, integer=True)
+    return times_up_to(float(np.max(extinction_time(image, **params))), n)
 
 
 def times_up_to(extinction: float, n: int) -> np.ndarray:

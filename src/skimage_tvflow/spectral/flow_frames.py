@@ -1,4 +1,4 @@
-"""The one place where the spectral layer asks an estimator for a flow, in the layout of the core."""
+"""Where the spectral layer asks an estimator for a flow, in the layout of the core."""
 
 from __future__ import annotations
 
