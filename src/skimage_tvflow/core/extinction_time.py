@@ -57,7 +57,7 @@ def extinction_time(problem: Problem, rtol: float, report: Report | None = None)
     """
     if problem.u.shape[1] == 1 and sum(n > 1 for n in problem.u.shape[2:]) <= 1:
         return _of_signals(problem)
-    search = _Search(problem, rtol, report)
+    search = _ExtinctionSearch(problem, rtol, report)
     while search.pending.size:
         search.advance()
     return search.time + (search.least + search.most) / 2
@@ -75,7 +75,7 @@ def _of_signals(problem: Problem) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class _Rest:
+class _RemainingTime:
     """Bounds of the remaining time, and the standard deviation; arrays of shape (n,)."""
 
     least: np.ndarray
@@ -83,7 +83,7 @@ class _Rest:
     deviation: np.ndarray
 
     @classmethod
-    def of(cls, u: Tensor, spacing: Sequence[float]) -> _Rest:
+    def of(cls, u: Tensor, spacing: Sequence[float]) -> _RemainingTime:
         spatial = list(range(2, u.ndim))
         # Not in the precision of u: what rounding leaves of the mean would pass for a structure
         # that never vanishes.
@@ -97,7 +97,7 @@ class _Rest:
         return cls(least, np.maximum(contrast * longest / 4, least), deviation)
 
 
-class _Search:
+class _ExtinctionSearch:
     """Trajectories of all items, of which those are advanced whose bounds do not agree yet."""
 
     def __init__(self, problem: Problem, rtol: float, report: Report | None) -> None:
@@ -105,7 +105,7 @@ class _Search:
         self._spacing, self._rtol, self._report = problem.spacing, rtol, report
         self._report_round = throttled(report)  # a trajectory reports at that pace by itself
         self._trajectory = backends.start(u, problem.spacing, "accelerated")
-        rest = _Rest.of(u, problem.spacing)
+        rest = _RemainingTime.of(u, problem.spacing)
         self.time = np.zeros(len(u))
         self.least, self.most, self._deviation = rest.least, rest.most, rest.deviation
         self._growth = np.full(len(u), np.inf)
@@ -132,7 +132,7 @@ class _Search:
                 items[where], [self._n_steps], step[None, where], n_iter, report=report
             )
             finished += len(where)
-        rest = _Rest.of(self._trajectory.primal(items), self._spacing)
+        rest = _RemainingTime.of(self._trajectory.primal(items), self._spacing)
         self._growth[items] = (length + rest.least - self.least[items]) / length
         self.time[items] += length
         self.least[items], self.most[items] = rest.least, rest.most

@@ -49,10 +49,10 @@ def spectral_decompose(
     image : array-like
         As the flow takes it.
     times : int, or sequence of K >= 2 floats
-        How many bands, their times in geometric progression up to extinction; or increasing times
-        > 0, of which the last only ends the last band.
+        The number of bands, whose times are then in geometric progression up to extinction; or
+        increasing times > 0: one band for each but the last, where the last band ends.
     flow : estimator, optional
-        Which computes the flow, and knows the axes of the image: ``ChambolleTVFlow()`` by default.
+        Computes the flow and knows the axes of the image; ``ChambolleTVFlow()`` by default.
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, at least
         every 50 ms, in the thread that called; returning True stops.
@@ -73,11 +73,11 @@ def spectral_decompose(
 
     See Also
     --------
-    iter_bands : The bands one at a time, for images of which few fit into memory.
+    iter_bands : The bands one at a time, for images so large that few of them fit into memory.
 
     Notes
     -----
-    The first band also holds what has vanished before its time: begin early.
+    The first band also holds everything that vanishes before its time: choose a small first time.
 
     References
     ----------

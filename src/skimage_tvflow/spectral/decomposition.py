@@ -41,13 +41,13 @@ class SpectralDecomposition:
     bands : array of shape (K - 1, *image.shape)
         Of the kind and on the device of the image.
     residual : array of shape image.shape
-        What is left after the last time: the mean, if that was beyond extinction.
+        What is left after the last time: the mean, if the last time is beyond extinction.
     spectrum : ndarray of shape (K - 1,), or (K - 1, B) with a batch axis
         L1 norm of each band per unit of time, so that bands of different widths compare.
     slope_power : ndarray of shape (K,), or (K, B) with a batch axis
         Squared L2 norm of the slope of the flow in each of the K intervals.
     widths : ndarray of shape (K - 1,)
-        The stretch of time that each band stands for: half of the two intervals beside it.
+        Length of time that each band represents: half of the two intervals next to its time.
     """
 
     times: np.ndarray
@@ -75,7 +75,7 @@ class SpectralDecomposition:
         Raises
         ------
         ValueError
-            If `kind` is another one.
+            If `kind` is neither.
 
         Notes
         -----
@@ -171,7 +171,7 @@ class SpectralDecomposition:
         return self.reconstruct(self._within(t1, t2), residual=0.0)
 
     def band_stop(self, t1: float, t2: float) -> Any:
-        """Take away what vanishes from `t1` on and before `t2`.
+        """Remove what vanishes from `t1` on and before `t2`.
 
         Parameters
         ----------
