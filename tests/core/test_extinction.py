@@ -112,7 +112,7 @@ class TestExtinctionTime:
     @pytest.mark.parametrize("dtype", ["f4", "f8"])
     def test_ends_however_small_the_tolerance(self, dtype):
         image = camera(12, 12).astype(dtype)
-        found = extinction_time(image, rtol=1e-4)
+        found = extinction_time(image, rtol=1e-12)
         assert extinction_time(100 * image + 300, rtol=1e-4) == pytest.approx(100 * found, rel=1e-3)
 
     def test_items_and_channels_are_found_one_by_one(self):

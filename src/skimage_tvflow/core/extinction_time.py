@@ -38,11 +38,15 @@ _SHARE, _SHARE_IF_CALM, _CALM = 0.4, 0.9, 0.1
 # Implicit Euler ends too early, by about 0.065 times the step over the remaining time: a round has
 # ceil(_STEPS / rtol) steps.
 _STEPS = 0.03
-# Tolerance of the iterations, on an axis of n pixels: rtol, times sqrt(_PIXELS / n) on longer axes,
-# as news of the other end then needs more of them than their formula says; and never above
-# _COARSEST / n, as the formula does not hold for a few of them.
-_PIXELS, _COARSEST = 200, 10
-_MOST_ITERATIONS = 4000
+# Finer than that the number of steps, and with it the work, has no bound.
+_FINEST = 1e-4
+# Tolerance of the iterations where the longest side is n times the finest spacing: rtol, times
+# sqrt(_LENGTH / n) on longer sides, as news of the other end then needs more iterations than their
+# formula says; and never above _COARSEST / n, as the formula does not hold for a few of them.
+_LENGTH, _COARSEST = 200, 10
+# Most iterations per step. Where they are too few, as with spacings that differ a thousandfold, the
+# image lags behind the time; a search beyond the bound from above, with this slack, has no point.
+_MOST_ITERATIONS, _SLACK = 4000, 1.2
 
 
 def extinction_time(problem: Problem, rtol: float, report: Report | None = None) -> np.ndarray:
@@ -51,16 +55,16 @@ def extinction_time(problem: Problem, rtol: float, report: Report | None = None)
     Parameters
     ----------
     problem : Problem
-    rtol : relative accuracy, between 0 and 1
+    rtol : relative accuracy, between 0 and 1; below 1e-4 it counts as 1e-4
     report : called at least every 40 ms of work with the fraction done; what it raises ends the
         search
     """
     if problem.u.shape[1] == 1 and sum(n > 1 for n in problem.u.shape[2:]) <= 1:
         return _of_signals(problem)
-    search = _ExtinctionSearch(problem, rtol, report)
+    search = _ExtinctionSearch(problem, max(rtol, _FINEST), report)
     while search.pending.size:
         search.advance()
-    return search.time + (search.least + search.most) / 2
+    return np.minimum(search.time + (search.least + search.most) / 2, _SLACK * search.latest)
 
 
 def _of_signals(problem: Problem) -> np.ndarray:
@@ -108,10 +112,11 @@ class _ExtinctionSearch:
         rest = _RemainingTime.of(u, problem.spacing)
         self.time = np.zeros(len(u))
         self.least, self.most, self._deviation = rest.least, rest.most, rest.deviation
+        self.latest = rest.most.copy()
         self._growth = np.full(len(u), np.inf)
         self._n_steps = math.ceil(_STEPS / rtol)
-        n = max(u.shape[2:])
-        self._tol = min(rtol, rtol * math.sqrt(_PIXELS / n), _COARSEST / n)
+        n = max(n * h for n, h in zip(u.shape[2:], problem.spacing, strict=True))
+        self._tol = min(rtol, rtol * math.sqrt(_LENGTH / n), _COARSEST / n)
         # Less contrast than this is rounding.
         self._negligible = 16 * torch.finfo(u.dtype).eps * rest.most
         self._first_gap = self._gap()
@@ -137,10 +142,12 @@ class _ExtinctionSearch:
         self.time[items] += length
         self.least[items], self.most[items] = rest.least, rest.most
         self._deviation[items] = rest.deviation
+        self.latest[items] = np.minimum(self.latest[items], self.time[items] + rest.most)
         self._done = max(self._done, self._fraction())
         agree = (self._gap() <= _AGREE * self._rtol)[items]
         vanished = rest.most <= self._negligible[items]
-        self.pending = items[~(agree | vanished)]
+        beyond = self.time[items] > _SLACK * self.latest[items]
+        self.pending = items[~(agree | vanished | beyond)]
         if self._report_round is not None:
             self._report_round(self._done)
 

@@ -134,7 +134,8 @@ def extinction_time(
     image : array-like
         Real and finite.
     rtol : float, optional
-        Relative accuracy, between 0 and 1.
+        Relative accuracy, between 0 and 1. Values below 1e-4 count as 1e-4, the finest that this
+        method reaches in bounded time; signals are exact anyway.
     spacing, channel_axis, batch_axis, coupled_channels, device : optional
         As for `ChambolleTVFlow`.
     callback : callable, optional
