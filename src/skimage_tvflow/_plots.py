@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skimage_tvflow._arrays import ingest
-from skimage_tvflow._rounding import plain
+from skimage_tvflow.number_format import format_number
 
 if TYPE_CHECKING:
     from skimage_tvflow._spectral import SpectralDecomposition
@@ -177,7 +177,7 @@ def plot_scale_space(frames: Any, times: Sequence[float], axes: Any = None) -> n
     grid = _grid(axes, len(images))
     low, high = min(image.min() for image in images), max(image.max() for image in images)
     for ax, image, t in zip(grid.ravel(), images, times):
-        _show(ax, image, low, high, f"t = {plain(t)}")
+        _show(ax, image, low, high, f"t = {format_number(t)}")
     return grid
 
 
@@ -192,7 +192,7 @@ def _show(ax: Any, image: np.ndarray, low: float, high: float, title: str) -> No
 
 
 def _title(times: np.ndarray) -> str:
-    first, last = plain(times[0], 2), plain(times[-1], 2)
+    first, last = format_number(times[0], 2), format_number(times[-1], 2)
     return f"t = {first}" if len(times) == 1 else f"t = {first} to {last}"
 
 

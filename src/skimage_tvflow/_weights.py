@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_bytes
 from safetensors.torch import save as save_bytes
 
-from skimage_tvflow._files import replacing
+from skimage_tvflow.atomic_write import atomic_write
 from skimage_tvflow.core.network import Design, UnrolledNet
 
 __all__ = ["FORMAT", "Weights", "load", "read_tensors", "save", "shipped", "write_tensors"]
@@ -212,7 +212,7 @@ def write_tensors(path: Path, tensors: dict[str, torch.Tensor], facts: Mapping[s
     """
     content = save_bytes({k: v.contiguous() for k, v in tensors.items()}, dict(facts))
     content = _in_order(content)
-    with replacing(path) as partial, partial.open("xb") as file:
+    with atomic_write(path) as partial, partial.open("xb") as file:
         file.write(content)
         file.flush()
         # Before the name is given away: a power cut must leave the old file or the new one.

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from skimage_tvflow._rounding import plain
+from skimage_tvflow.number_format import format_number
 
 
 @pytest.mark.parametrize(
@@ -20,4 +20,4 @@ from skimage_tvflow._rounding import plain
     ],
 )
 def test_large_numbers_have_no_exponent(number, digits, text):
-    assert plain(number, digits) == text
+    assert format_number(number, digits) == text

@@ -5,9 +5,9 @@ from __future__ import annotations
 DIGITS = 4  # of a time, wherever it is shown
 
 
-def plain(number: float, digits: int = DIGITS) -> str:
+def format_number(number: float, digits: int = DIGITS) -> str:
     """
-    Write a number rounded to so many digits, without an exponent if it is large.
+    Write a number with a given number of digits, without an exponent if it is large.
 
     Parameters
     ----------

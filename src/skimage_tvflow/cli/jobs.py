@@ -1,0 +1,197 @@
+"""Which file becomes which, checked as far as possible before anything is read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from skimage_tvflow.atomic_write import atomic_write
+from skimage_tvflow.cli.files import IMAGE_SUFFIXES
+from skimage_tvflow.cli.program import CliError
+
+# Added to the name of an image in a folder of results, by command.
+ENDINGS = {
+    "flow": ("_tvflow.tif",),
+    "spectrum": ("_bands.tif", "_residual.tif", "_spectrum.csv", "_spectrum.png"),
+    "filter": ("_filtered.tif",),
+    "denoise": ("_denoised.tif",),
+}
+_RESULTS = tuple(ending for endings in ENDINGS.values() for ending in endings)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One input file and the outputs it becomes."""
+
+    source: Path
+    targets: tuple[Path, ...]
+
+
+def plan_jobs(images: Sequence[Path], destination: str, command: str, *, force: bool) -> list[Job]:
+    """Pair inputs with outputs: none named twice, none an input, none existing unless `force`."""
+    output, endings = Path(destination), ENDINGS[command]
+    sources = [file for image in images for file in files_of(image, output)]
+    into_folder = (
+        len(sources) > 1
+        or any(image.is_dir() for image in images)
+        or output.is_dir()
+        or destination.endswith(("/", os.sep))
+    )
+    if into_folder:
+        if not output.is_dir() and (output.exists() or output.suffix.lower() in IMAGE_SUFFIXES):
+            raise CliError(
+                f"{len(sources)} image(s) of a folder or list cannot go into one file {output}; a "
+                f"folder is needed. Type -o {output.with_suffix('')}"
+            )
+        jobs = [Job(s, tuple(output / (s.stem + ending) for ending in endings)) for s in sources]
+    else:
+        jobs = [Job(sources[0], _named(output, endings))]
+    targets = [target for job in jobs for target in job.targets]
+    refuse_unwritable(targets[0].parent, [target.name for target in targets])
+    _refuse_clashes(jobs)
+    for target in targets:
+        refuse_existing(target, force=force)
+    return jobs
+
+
+def _named(output: Path, endings: Sequence[str]) -> tuple[Path, ...]:
+    if len(endings) > 1:
+        if output.suffix.lower() in {*IMAGE_SUFFIXES, ".csv"}:
+            raise CliError(
+                f"an image becomes {len(endings)} files, which do not fit into {output}; what "
+                "their names begin with, or a folder, is needed. "
+                f"Type -o {output.with_suffix('')}"
+            )
+        return tuple(output.with_name(output.name + ending) for ending in endings)
+    if not output.suffix:
+        raise CliError(
+            f"the output {output} has no extension, which says the format. "
+            f"Type -o {output}.tif, or -o {output}/ for a folder."
+        )
+    return (output,)
+
+
+def files_of(image: Path, output: Path | None = None) -> list[Path]:
+    """Return the file itself, or the images directly inside a folder, without earlier outputs."""
+    if not image.exists():
+        raise CliError(
+            f"there is no file or folder {image}; an existing image is needed. "
+            + (
+                f"If it is a time, type -t before it: -t {image}"
+                if _is_number(str(image))
+                else "Check the name, or type ls to see what is there."
+            )
+        )
+    if not image.is_dir():
+        if not image.is_file():
+            raise CliError(
+                f"{image} is a pipe or a device; a regular file is needed. Save what it gives "
+                "to a file, and type the name of that."
+            )
+        return [image]
+    try:
+        entries = sorted(image.iterdir())
+    except OSError as error:
+        raise CliError(
+            f"the folder {image} cannot be read ({error.strerror or error}); the permission to "
+            "read it is needed. Type the names of the files, or another folder."
+        ) from error
+    # Results of an earlier run into the same folder are not its images.
+    own = output is not None and output.exists() and output.samefile(image)
+    files = [
+        entry
+        for entry in entries
+        if entry.suffix.lower() in IMAGE_SUFFIXES
+        and entry.is_file()
+        and not entry.name.startswith(".")
+        and not (own and entry.name.endswith(_RESULTS))
+    ]
+    if not files:
+        raise CliError(
+            f"the folder {image} has no images ({', '.join(sorted(IMAGE_SUFFIXES))}) directly "
+            "inside; at least one is needed. Type the folder that has them, or the files' names."
+        )
+    return files
+
+
+def _is_number(text: str) -> bool:
+    with suppress(ValueError):
+        return float(text) is not None
+    return False
+
+
+def _refuse_clashes(jobs: Sequence[Job]) -> None:
+    taken: dict[str, Path] = {}
+    inputs = {os.path.realpath(job.source) for job in jobs}
+    for source, target in ((job.source, target) for job in jobs for target in job.targets):
+        where = os.path.realpath(target)
+        if where in inputs:
+            raise CliError(
+                f"the output {target} is an input; another name is needed, "
+                "as inputs are never overwritten. Type another one after -o."
+            )
+        if where in taken:
+            raise CliError(
+                f"{taken[where]} and {source} would both become {target}; every image "
+                "needs an output of its own. Run them one by one, into different folders."
+            )
+        taken[where] = source
+
+
+def refuse_existing(target: Path, *, force: bool) -> None:
+    """Raise if there is something at `target` that may not be overwritten."""
+    if not target.exists():
+        return
+    if not target.is_file():
+        kind = "a folder" if target.is_dir() else "a pipe or a device"
+        raise CliError(
+            f"the output {target} is {kind}; the name of a file is needed. "
+            "Type another name after -o."
+        )
+    if not force:
+        raise CliError(
+            f"the output {target} exists; nothing is overwritten unasked. "
+            "Type --force to overwrite it, or another name after -o."
+        )
+
+
+def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
+    """Raise if files with these names cannot be made in a folder, which may be missing yet."""
+    made = []
+    while not folder.exists():
+        made.append(folder.name)
+        folder = folder.parent
+    try:
+        # Trying is the only answer that holds for permissions, read-only disks and network drives.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CliError(
+            f"nothing can be written in {folder} ({error.strerror or error}). A folder with the "
+            "permission to write is needed: pass another one with -o."
+        ) from error
+    for name in (*made, *names):
+        with suppress(FileNotFoundError):
+            os.lstat(folder / name)  # tells a name that is too long for the disk
+
+
+@contextmanager
+def whole_files(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
+    """Give names to write to, one for each target; the targets appear when all are written."""
+    try:
+        with ExitStack() as stack:
+            for target in targets:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            yield [stack.enter_context(atomic_write(target)) for target in targets]
+            for target in targets:  # another process may have written one meanwhile
+                refuse_existing(target, force=force)
+    except OSError as error:
+        where = error.filename or targets[0]
+        raise CliError(
+            f"{where} cannot be written ({error.strerror or error}). A folder with room and the "
+            "permission to write is needed: pass another one with -o."
+        ) from error

@@ -1,0 +1,91 @@
+"""An image as it is in its file: values, axes, size of the pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Picture:
+    """The values of an image file, and what the file says about them.
+
+    Attributes
+    ----------
+    path : Path
+        Where it came from.
+    array : ndarray
+        The values, in the file's own type and range, without alpha.
+    axes : str
+        One letter per axis, as in TIFF: Y and X, S or C for channels, T for time, Z for depth, and
+        Q or I for what the format does not name.
+    alpha : ndarray or None
+        The opacity, of the shape of `array` with a last axis of length 1 for the channels.
+    spacing : mapping
+        Pixel sizes, from letters of the axes.
+    unit : str
+        Of the pixel sizes.
+    tags : mapping
+        Resolution and pixel sizes as arguments of ``tifffile.imwrite``.
+    notes : tuple of str
+        What reading has changed, for people.
+    """
+
+    path: Path
+    array: Array
+    axes: str
+    alpha: Array | None = None
+    spacing: Mapping[str, float] = field(default_factory=dict)
+    unit: str = ""
+    tags: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def split_alpha(self) -> Picture:
+        """Return the picture with its last channel as alpha, which is not to be smoothed."""
+        colour, alpha = self.array[..., :-1], self.array[..., -1:]
+        axes = self.axes
+        if colour.shape[-1] == 1:
+            colour, axes = colour[..., 0], axes[:-1]
+        note = "its alpha channel is kept as it is"
+        return replace(self, array=colour, axes=axes, alpha=alpha, notes=(*self.notes, note))
+
+    def join_alpha(self, frames: Array, scale: float) -> tuple[Array, str]:
+        """Return frames with the alpha of the picture, times `scale`, and the axes of one frame."""
+        if self.alpha is None:
+            return frames, self.axes
+        grey = not self.axes.endswith("S")
+        colour = frames[..., np.newaxis] if grey else frames
+        alpha = np.broadcast_to(self.alpha * scale, (*colour.shape[:-1], 1)).astype(frames.dtype)
+        return np.concatenate([colour, alpha], axis=-1), self.axes + "S" * grey
+
+    def upright(self, orientation: int) -> Picture:
+        """Return the picture turned as the EXIF orientation, 1 to 8, of its file says."""
+        if orientation not in range(2, 9):
+            return self
+        y, x = self.axes.index("Y"), self.axes.index("X")
+        array, alpha, spacing, tags = self.array, self.alpha, dict(self.spacing), dict(self.tags)
+        if orientation >= 5:
+            array = array.swapaxes(y, x)
+            alpha = None if alpha is None else alpha.swapaxes(y, x)
+            if {"Y", "X"} <= spacing.keys():
+                spacing |= {"Y": spacing["X"], "X": spacing["Y"]}
+            if tags.get("resolution"):
+                tags["resolution"] = tags["resolution"][::-1]
+        turned = tuple(
+            axis for axis, which in ((x, (2, 3, 6, 7)), (y, (3, 4, 7, 8))) if orientation in which
+        )
+        note = "turned upright, as its EXIF orientation says"
+        return replace(
+            self,
+            array=np.flip(array, turned),
+            alpha=None if alpha is None else np.flip(alpha, turned),
+            spacing=spacing,
+            tags=tags,
+            notes=(*self.notes, note),
+        )
