@@ -1,27 +1,109 @@
-"""The commands. Importing this must stay cheap: `--help` must not wait for torch."""
+"""The commands and their options. Importing this is cheap: `--help` must not wait for torch."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, get_type_hints
+from types import SimpleNamespace
+from typing import Annotated, Any
 
 import typer
 
-from skimage_tvflow.cli.options import (
-    IMAGES,
-    Bands,
-    Debug,
-    Force,
-    Json,
-    Options,
-    Times,
-    number,
-    text,
-    whole,
+Options = SimpleNamespace  # what was typed, an attribute for each option of the command
+_Option = tuple[Any, Any]  # annotation for typer and default
+
+
+# Parsers of our own, as typer's messages leave out what was typed.
+def _parse_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise typer.BadParameter(f"a number is needed, got {text!r}") from None
+
+
+def _parse_whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise typer.BadParameter(f"a whole number is needed, got {text!r}") from None
+
+
+def _number(help: str, metavar: str = "X") -> _Option:
+    option = typer.Option(parser=_parse_number, metavar=metavar, help=help)
+    return Annotated[float | None, option], None
+
+
+def _whole(help: str, metavar: str = "N", default: int | None = None) -> _Option:
+    option = typer.Option(parser=_parse_whole, metavar=metavar, help=help)
+    return Annotated[int | None, option], default
+
+
+def _text(help: str, metavar: str) -> _Option:
+    return Annotated[str | None, typer.Option(metavar=metavar, help=help)], None
+
+
+def _flag(name: str, help: str) -> _Option:
+    return Annotated[bool, typer.Option(f"--{name}", help=help)], False
+
+
+def _output(help: str, metavar: str = "PATH", default: Any = inspect.Parameter.empty) -> _Option:
+    # Not a Path, which forgets the slash at the end that says "folder".
+    return Annotated[str, typer.Option("-o", "--output", metavar=metavar, help=help)], default
+
+
+def _images(default: Any = inspect.Parameter.empty) -> _Option:
+    # Described above the options, as typer would add the type of the list, which tells nothing.
+    # Nor is typer to open the files: it answers a missing permission with a hint at --help.
+    argument = typer.Argument(metavar="IMAGE", hidden=True, readable=False)
+    return Annotated[list[Path] | None, argument], default
+
+
+_T = typer.Option(
+    *("-t", "--t"),
+    parser=_parse_number,
+    metavar="T",
+    help="Time, in the image's values times its spacing; for several: -t 0.1 -t 0.2. Without it: "
+    "times in geometric progression up to extinction.",
 )
+_TIMES: _Option = (Annotated[list[float] | None, _T], None)
+_BANDS = _whole("How many times, geometric, up to extinction. [default: 32]")
+_BAND = typer.Option(metavar="T1 T2", help="Keep what vanishes from T1 on and before T2.")
+_LAST = {
+    "force": _flag("force", "Overwrite existing outputs."),
+    "json": _flag("json", "Print one JSON object, for machines."),
+    "debug": _flag("debug", "Show where in the program an error arose."),
+}
+# Named after the parameters of the library. What is not given is left to the library.
+_ON_IMAGES = {
+    "images": _images(),
+    "output": _output(
+        "For one image: the file to write, .tif or .npy, or, where the result fits into the "
+        "integers of the input, a format such as .png ('spectrum': what the names of its four "
+        "files begin with). For several, or with a slash at its end: the folder to write into. "
+        "Missing folders are made."
+    ),
+    "tol": _number("Wanted error, relative to the image's standard deviation. [default: 0.001]"),
+    "channel_axis": _text("Axis of the channels, or 'none'. Without it: the file's.", "AXIS"),
+    "batch_axis": _whole(
+        "Axis of independent images, as in a stack. Without it: the T axis of a TIFF that names "
+        "one, as ImageJ's and OME's do.",
+        "AXIS",
+    ),
+    "volume": _flag("volume", "Take the T axis as a spatial axis."),
+    "coupled_channels": _flag("coupled-channels", "Keep the edges of all channels together."),
+    "spacing": _text(
+        "Pixel size, one for all spatial axes or one for each; times are in values times its unit. "
+        "Without it: what a TIFF says (OME, ImageJ with a unit, a resolution above 2540 dpi). "
+        "Lower resolutions say how large to print: of them only the shape of pixels that are not "
+        "square is used.",
+        "H[,H...]",
+    ),
+    "series": _whole("Which series of a TIFF that holds several, counted from 0."),
+    "unit_range": _flag("unit-range", "Divide integer images by their type's maximum."),
+    "device": _text("Where to compute: cpu, cuda, cuda:1, auto. [default: cpu]", "NAME"),
+    **_LAST,
+}
 
 app = typer.Typer(
     add_completion=False,
@@ -49,53 +131,40 @@ def skimage_tvflow(
         typer.echo(context.get_help())
 
 
-def _on_images(function: Callable[..., None]) -> None:
-    """Register ``_name(options, **own)`` as the command ``name`` with all options of Options."""
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    hints = get_type_hints(Options, include_extras=True)
-    common = {
-        field.name: inspect.Parameter(
-            field.name,
-            keyword,
-            annotation=hints[field.name],
-            # typer takes a parameter without default as required
-            **({} if field.name in ("images", "output") else {"default": field.default}),
+def _command(**options: _Option) -> Callable[[Callable[[Options], None]], None]:
+    """Register a function of what was typed as the command of its name, with these options."""
+
+    def register(function: Callable[[Options], None]) -> None:
+        def command(**typed: Any) -> None:
+            function(Options(**typed))
+
+        command.__doc__ = function.__doc__
+        command.__annotations__ = {name: hint for name, (hint, _) in options.items()}
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        vars(command)["__signature__"] = inspect.Signature(
+            inspect.Parameter(name, keyword, annotation=hint, default=default)
+            for name, (hint, default) in options.items()
         )
-        for field in fields(Options)
-    }
-    own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
-    images, output, *others = common.values()
-    parameters = [images, output, *(one.replace(kind=keyword) for one in own), *others]
+        app.command(function.__name__.strip("_"))(command)
 
-    def command(**typed: object) -> None:
-        function(Options(**{name: typed.pop(name) for name in common}), **typed)  # type: ignore[arg-type]
-
-    command.__doc__ = function.__doc__
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
-    vars(command)["__signature__"] = inspect.Signature(parameters)
-    app.command(function.__name__.removeprefix("_"))(command)
+    return register
 
 
-@_on_images
-def _flow(
-    options: Options,
-    t: Times = None,
-    n_steps: Annotated[
-        int | None, whole("Time steps to the largest time. Without it: as many as --tol needs.")
-    ] = None,
-    order: Annotated[
-        int | None,
-        whole(
-            "Order of the time steps: 1 is implicit Euler, 2 extrapolates from two step lengths. "
-            "[default: 2]",
-            metavar="1|2",
-        ),
-    ] = None,
-    max_num_iter: Annotated[
-        int | None, whole("Most iterations in one time step. [default: 2000]")
-    ] = None,
-) -> None:
-    """Compute the flow of images, at twelve times up to extinction unless -t names others.
+@_command(
+    t=_TIMES,
+    n_steps=_whole("Time steps to the largest time. Without it: as many as --tol needs."),
+    order=_whole(
+        "Order of the time steps: 1 is implicit Euler, 2 extrapolates from two step lengths. "
+        "[default: 2]",
+        "1|2",
+    ),
+    max_num_iter=_whole("Most iterations in one time step. [default: 2000]"),
+    **_ON_IMAGES,
+)
+def flow(options: Options) -> None:
+    """Compute the flow of images at one or several times.
+
+    Without -t: at twelve times up to extinction.
 
     IMAGE is a file (TIFF, PNG, JPEG, NumPy's .npy, ...) or a folder that has such files directly
     inside.
@@ -106,11 +175,11 @@ def _flow(
     """
     from skimage_tvflow.cli.commands import flow
 
-    flow(options, t or [], n_steps=n_steps, order=order, max_num_iter=max_num_iter)
+    flow(options)
 
 
-@_on_images
-def _spectrum(options: Options, t: Times = None, times: Bands = None) -> None:
+@_command(t=_TIMES, times=_BANDS, **_ON_IMAGES)
+def spectrum(options: Options) -> None:
     """Take images apart into bands that vanish one after the other.
 
     Writes the bands as a TIFF stack, one for each time but the last, the residual as a TIFF that
@@ -118,79 +187,57 @@ def _spectrum(options: Options, t: Times = None, times: Bands = None) -> None:
     """
     from skimage_tvflow.cli.commands import spectrum
 
-    spectrum(options, t or [], times)
+    spectrum(options)
 
 
-@_on_images
-def _filter(
-    options: Options,
-    band: Annotated[
-        tuple[str, str] | None,  # parsed later, as typer's message leaves out what was typed
-        text("Keep what vanishes from T1 on and before T2.", metavar="T1 T2"),
-    ] = None,
-    stop: Annotated[
-        bool, typer.Option("--stop", help="With --band: take that away, and keep all the rest.")
-    ] = False,
-    low: Annotated[
-        float | None, number("Keep what vanishes at T or later, and the residual.", metavar="T")
-    ] = None,
-    high: Annotated[float | None, number("Keep what vanishes before T.", metavar="T")] = None,
-    t: Times = None,
-    times: Bands = None,
-) -> None:
+@_command(
+    band=(Annotated[tuple[str, str] | None, _BAND], None),
+    stop=_flag("stop", "With --band: take that away, and keep all the rest."),
+    low=_number("Keep what vanishes at T or later, and the residual.", "T"),
+    high=_number("Keep what vanishes before T.", "T"),
+    t=_TIMES,
+    times=_BANDS,
+    **_ON_IMAGES,
+)
+def filter_(options: Options) -> None:
     """Keep or take away what vanishes at some times of the flow.
 
     One of --band, --low and --high is needed. Times are in the image's values times its spacing.
     """
     from skimage_tvflow.cli.commands import filter_bands
 
-    filter_bands(options, t or [], times, {"--band": band, "--low": low, "--high": high}, stop=stop)
+    filter_bands(options)
 
 
-@_on_images
-def _denoise(
-    options: Options,
-    sigma: Annotated[
-        float | None,
-        number(
-            "Standard deviation of the noise, in the image's values; with --unit-range in those "
-            "from 0 to 1. Without it: estimated from the image."
-        ),
-    ] = None,
-) -> None:
-    """Remove white noise from images; from a stack with a batch axis, image by image."""
+@_command(
+    sigma=_number(
+        "Standard deviation of the noise, in the image's values; with --unit-range in those from "
+        "0 to 1. Without it: estimated from the image."
+    ),
+    **_ON_IMAGES,
+)
+def denoise(options: Options) -> None:
+    """Remove white noise from images.
+
+    From a stack with a batch axis, image by image.
+    """
     from skimage_tvflow.cli.commands import denoise
 
-    denoise(options, sigma)
+    denoise(options)
 
 
-@app.command()
-def train(
-    output: Annotated[
-        Path,
-        text("The file of weights to write, a .safetensors.", "-o", "--output", metavar="PATH"),
-    ],
-    images: Annotated[list[Path] | None, IMAGES] = None,
-    synthetic: Annotated[
-        int, whole("Learn from this many made images of dead leaves, instead of reading any.")
-    ] = 0,
-    axes: Annotated[int, whole("Spatial axes of synthetic images, 2 or 3.", metavar="D")] = 2,
-    weights: Annotated[
-        str | None,
-        text("Weights to start from: natural-2d, natural-3d or a file.", metavar="NAME"),
-    ] = None,
-    max_epochs: Annotated[
-        int | None, whole("Epochs of 100 updates. Without it: chosen by the number of pixels.")
-    ] = None,
-    random_state: Annotated[int, whole("Seed of weights and patches.")] = 0,
-    checkpoint_dir: Annotated[
-        Path | None,
-        text("Where to keep a checkpoint, from which the same command goes on.", metavar="FOLDER"),
-    ] = None,
-    force: Force = False,
-    json: Json = False,
-    debug: Debug = False,
-) -> None:
+@_command(
+    images=_images(None),
+    output=_output("The file of weights to write, a .safetensors."),
+    synthetic=_whole("Learn from N made images of dead leaves, instead of reading.", default=0),
+    axes=_whole("Spatial axes of synthetic images, 2 or 3.", default=2),
+    weights=_text("Weights to start from: natural-2d, natural-3d or a file.", "NAME"),
+    max_epochs=_whole("Epochs of 100 updates. Without it: chosen by the number of pixels."),
+    random_state=_whole("Seed of weights and patches.", default=0),
+    checkpoint_dir=_text("Where to keep a checkpoint, to go on with later.", "FOLDER"),
+    **_LAST,
+)
+def train(options: Options) -> None:
     """Train a network for the flow, without targets.
 
     Writes the weights, which TVFlowNet.from_pretrained reads.
@@ -200,31 +247,23 @@ def train(
     """
     from skimage_tvflow.cli.train import train
 
-    given = {
-        "weights": weights,
-        "max_epochs": "auto" if max_epochs is None else max_epochs,
-        "random_state": random_state,
-        "checkpoint_dir": checkpoint_dir,
-    }
-    train(images or [], output, synthetic, axes, given, force=force, as_json=json)
+    train(options)
 
 
-@app.command()
-def info(json: Json = False) -> None:
+@_command(json=_LAST["json"], debug=_LAST["debug"])
+def info(options: Options) -> None:
     """Show versions, backends, devices and threads."""
     from skimage_tvflow.cli.demo_info import info
 
-    info(as_json=json)
+    info(as_json=options.json)
 
 
-@app.command()
-def demo(
-    output: Annotated[
-        Path, text("Folder for the results; made when missing.", "-o", "--output", metavar="FOLDER")
-    ] = Path("out"),
-    debug: Debug = False,
-) -> None:
+@_command(
+    output=_output("Folder for the results; made when missing.", "FOLDER", "out"),
+    debug=_LAST["debug"],
+)
+def demo(options: Options) -> None:
     """Show the flow of a real image: a table, a stack, a picture."""
     from skimage_tvflow.cli.demo_info import demo
 
-    demo(output)
+    demo(Path(options.output))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from skimage_tvflow.cli.options import Options
+from skimage_tvflow.cli.app import Options
 from skimage_tvflow.cli.picture import Picture
 from skimage_tvflow.cli.program import BadImage, CliError
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skimage_tvflow.cli.app import Options
 from skimage_tvflow.cli.files import ANY_VALUES
-from skimage_tvflow.cli.options import Options
 from skimage_tvflow.cli.picture import Array
 from skimage_tvflow.cli.program import CliError, say
 from skimage_tvflow.cli.report import column, print_line, print_table
@@ -68,9 +68,9 @@ def _refuse_format(options: Options, what: str, needed: str, instead: str = "") 
         )
 
 
-def flow(options: Options, t: Sequence[float], **solver: Any) -> None:
+def flow(options: Options) -> None:
     """Compute the flow of every image."""
-    times = sorted(set(t))
+    times = sorted(set(options.t or []))
     if len(times) != 1:
         what = f"{len(times) or N_TIMES} times cannot go into one {{}} file"
         _refuse_format(options, what, "a TIFF stack", ", or a single -t")
@@ -108,6 +108,7 @@ def flow(options: Options, t: Sequence[float], **solver: Any) -> None:
             | {"seconds": [f"{second:.3f}" for second in record["seconds_at_times"]]},
         )
 
+    solver = {name: getattr(options, name) for name in ("n_steps", "order", "max_num_iter")}
     given = {**solver, "t": times or None}
     run("flow", options, given, compute, show, n_frames=len(times) or N_TIMES)
 
@@ -132,15 +133,15 @@ def _warn_short(task: Task, longest: float, *, unit_range: bool) -> None:
         )
 
 
-def _band_times(t: Sequence[float], count: int | None) -> tuple[Any, int]:
+def _band_times(options: Options) -> tuple[Any, int]:
     """Return the times at which to take images apart, or their number, and their number."""
-    if t and count is not None:
+    if options.t and options.times is not None:
         raise CliError(
-            f"--times {count} and -t were both given; the number of the times or the times "
+            f"--times {options.times} and -t were both given; the number of the times or the times "
             "themselves are needed. Leave one of the two out."
         )
-    times = sorted(set(t))
-    number = len(times) or (N_BANDS if count is None else count)
+    times = sorted(set(options.t or []))
+    number = len(times) or (N_BANDS if options.times is None else options.times)
     return times or number, number
 
 
@@ -161,10 +162,10 @@ def _decompose(task: Task, times: Any) -> tuple[SpectralDecomposition, float]:
     return parts, time.perf_counter() - start
 
 
-def spectrum(options: Options, t: Sequence[float], count: int | None) -> None:
+def spectrum(options: Options) -> None:
     """Write the bands of every image, its residual, and its spectrum as table and picture."""
     refuse_without_matplotlib("the spectrum")
-    times, number = _band_times(t, count)
+    times, number = _band_times(options)
 
     def compute(task: Task) -> Computed:
         parts, seconds = _decompose(task, times)
@@ -220,32 +221,10 @@ def _draw(path: Path, parts: SpectralDecomposition) -> None:
     figure.savefig(path, dpi=110)
 
 
-def filter_bands(
-    options: Options, t: Sequence[float], count: int | None, edges: Mapping[str, Any], *, stop: bool
-) -> None:
+def filter_bands(options: Options) -> None:
     """Keep the bands of every image that one of --band, --low and --high names."""
-    times, number = _band_times(t, count)
-    names = [name for name, value in edges.items() if value is not None]
-    if len(names) != 1:
-        raise CliError(
-            f"{' and '.join(names) or 'none of --band, --low and --high'} were given; just one "
-            "of them is needed. Type, for example, --band 0.5 2"
-        )
-    if stop and names != ["--band"]:
-        other = "--high" if names == ["--low"] else "--low"
-        raise CliError(f"--stop was given with {names[0]}; it needs --band. Type {other} instead.")
-    if names == ["--band"]:
-        try:
-            first, last = (float(edge) for edge in edges["--band"])
-        except ValueError:
-            raise CliError(
-                f"--band must be two times, got {' '.join(edges['--band'])}. Type, for example, "
-                "--band 0.5 2"
-            ) from None
-    else:
-        first, last = 0.0, edges[names[0]]
-    # What vanishes late is all but what vanishes early, so that the residual stays with it.
-    stop = stop or names == ["--low"]
+    times, number = _band_times(options)
+    first, last, stop = _edges(options)
     if not stop:
         what = "without the residual many values are negative, and {} files hold none"
         _refuse_format(options, what, "a format for floating-point numbers")
@@ -285,25 +264,48 @@ def filter_bands(
     run("filter", options, {}, compute, show, n_frames=number, check=check)
 
 
-def denoise(options: Options, sigma: float | None) -> None:
+def _edges(options: Options) -> tuple[float, float, bool]:
+    """Return the first time of a band, the first after it, and whether to take it away."""
+    edges = {"--band": options.band, "--low": options.low, "--high": options.high}
+    names = [name for name, value in edges.items() if value is not None]
+    if len(names) != 1:
+        raise CliError(
+            f"{' and '.join(names) or 'none of --band, --low and --high'} were given; just one "
+            "of them is needed. Type, for example, --band 0.5 2"
+        )
+    if options.stop and options.band is None:
+        other = "--high" if options.high is None else "--low"
+        raise CliError(f"--stop was given with {names[0]}; it needs --band. Type {other} instead.")
+    if options.band is None:
+        # What vanishes late is all but what vanishes early, so that the residual stays with it.
+        return 0.0, edges[names[0]], options.high is None
+    try:
+        return float(options.band[0]), float(options.band[1]), options.stop
+    except ValueError:
+        raise CliError(
+            f"--band must be two times, got {' '.join(options.band)}. Type, for example, "
+            "--band 0.5 2"
+        ) from None
+
+
+def denoise(options: Options) -> None:
     """Remove the noise of every image; of a batch, image by image."""
 
     def compute(task: Task) -> Computed:
         start = time.perf_counter()
-        batch = task.axes.get("batch_axis")
+        axes, ndim = dict(task.axes), task.image.ndim
+        batch = axes.pop("batch_axis", None)
         images = [task.image] if batch is None else np.moveaxis(task.image, batch, 0)
-        axes = {name: value for name, value in task.axes.items() if name != "batch_axis"}
         if batch is not None and "channel_axis" in axes:
-            ndim = task.image.ndim
-            axes["channel_axis"] = axes["channel_axis"] % ndim
-            axes["channel_axis"] -= axes["channel_axis"] > batch % ndim
-        found = [_denoise_one(task, image, sigma, axes, options) for image in images]
+            channel = axes["channel_axis"] % ndim
+            axes["channel_axis"] = channel - (channel > batch % ndim)
+        found = [_denoise_one(task, image, axes, options) for image in images]
         sigmas = [used for _, used in found]
         clean = found[0][0] if batch is None else np.stack([u for u, _ in found], axis=batch)
         record = {
             "dtype": clean.dtype.name,
             "sigma": sigmas[0] if batch is None else sigmas,
-            "sigma_estimated": sigma is None,
+            "sigma_estimated": options.sigma is None,
             "removed": float(np.std(task.image - clean)),
             "seconds": time.perf_counter() - start,
         }
@@ -321,7 +323,7 @@ def denoise(options: Options, sigma: float | None) -> None:
 
 
 def _denoise_one(
-    task: Task, image: Array, sigma: float | None, axes: dict[str, Any], options: Options
+    task: Task, image: Array, axes: dict[str, Any], options: Options
 ) -> tuple[Array, float]:
     """Return an image without its noise, and the standard deviation of the noise."""
     from skimage.restoration import estimate_sigma
@@ -329,6 +331,7 @@ def _denoise_one(
     from skimage_tvflow import ChambolleTVFlow
     from skimage_tvflow.applications import denoise
 
+    sigma = options.sigma
     if sigma is None:
         channel_axis = axes.get("channel_axis")
         sigma = float(estimate_sigma(image, channel_axis=channel_axis, average_sigmas=True))

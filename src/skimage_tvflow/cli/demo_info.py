@@ -13,7 +13,7 @@ import numpy as np
 
 from skimage_tvflow.cli import loaded
 from skimage_tvflow.cli.commands import Clock, refuse_without_matplotlib
-from skimage_tvflow.cli.jobs import refuse_unwritable, whole_files
+from skimage_tvflow.cli.jobs import refuse_outputs, whole_files
 from skimage_tvflow.cli.program import CliError
 from skimage_tvflow.cli.report import column, print_json, print_line, print_table, reporting
 from skimage_tvflow.cli.tiff import write_tiff
@@ -29,7 +29,7 @@ def demo(output: Path) -> None:
     refuse_without_matplotlib("the contact sheet")
     if output.exists() and not output.is_dir():
         raise CliError(f"{output} is a file; a folder is needed. Type -o out")
-    refuse_unwritable(output, [STACK, SHEET])
+    refuse_outputs([output / STACK, output / SHEET], force=True)
     import skimage
     from matplotlib.figure import Figure
 

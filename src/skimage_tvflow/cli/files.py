@@ -1,9 +1,8 @@
-"""Reading and writing images; what a format cannot hold is refused."""
+"""Reading and writing images; whatever would be read or written wrongly or in part is refused."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,50 +14,52 @@ from skimage_tvflow.cli.tiff import read_tiff, write_tiff
 
 # What a folder is searched for. A file named on the command line may have any name.
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
-IMAGE_SUFFIXES = TIFF_SUFFIXES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp"}
-IMAGE_SUFFIXES |= {".pgm", ".ppm", ".pnm", ".jp2", ".tga", ".npy"}
 ANY_VALUES = TIFF_SUFFIXES | {".npy"}  # formats for numbers of any size and sign
+IMAGE_SUFFIXES = ANY_VALUES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".jp2", ".tga"}
+IMAGE_SUFFIXES |= {".pgm", ".ppm", ".pnm"}
 _TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NUMPY_BEGINS = b"\x93NUMPY"
 _RIGHT_MODES = {"1", "L", "LA", "RGB", "RGBA", "I", "I;16", "I;16B", "F"}  # Pillow's names
+# Integer formats that can be written: the bytes of a value and the numbers of channels.
+_HOLDS = {
+    ".png": ((1, 2), (1, 2, 3, 4)),
+    ".bmp": ((1,), (1, 3)),
+    ".jpg": ((1,), (1, 3)),
+    ".jpeg": ((1,), (1, 3)),
+    ".ppm": ((1,), (3,)),
+    ".pgm": ((1,), (1,)),
+}
 
 
 def read_picture(path: Path, series: int | None = None) -> Picture:
-    """Read one image file that tifffile, NumPy or imageio know; refuse what is not whole."""
-    with path.open("rb") as file:
-        begin = file.read(6)
-    if not begin:
-        raise BadImage(
-            f"{path} is empty, it has 0 bytes; an image is needed. "
-            "Type another file, or copy or save this one again."
-        )
+    """Read one image file that tifffile, NumPy, Pillow or imageio know."""
     try:
+        with path.open("rb") as file:
+            begin = file.read(6)
+        if series is not None and not begin.startswith(_TIFF_BEGINS):
+            raise BadImage(f"{path} is no TIFF file and has no series. Leave --series out.")
         if begin.startswith(_TIFF_BEGINS):
             picture = read_tiff(path, series)
         elif begin == _NUMPY_BEGINS:
-            picture = _read_numpy(path)
+            with path.open("rb") as file:
+                # What numpy.load does, without taking archives and pickles for arrays.
+                picture = _unnamed(path, np.lib.format.read_array(file, allow_pickle=False))
         else:
             picture = _read_other(path)
     except Exception as error:  # every reader has its own idea of what to raise
-        if isinstance(error, BadImage) or is_out_of_memory(error) or is_ours(error):
+        of_the_disk = isinstance(error, OSError) and error.errno is not None
+        if isinstance(error, BadImage) or of_the_disk or is_out_of_memory(error) or is_ours(error):
             raise
-        if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's or the permissions' fault, not the format's
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise BadImage(
             f"{path} is damaged or incomplete ({reason}); a whole image is needed. "
             "Copy or save it again, or type another file."
         ) from error
-    if series is not None and not begin.startswith(_TIFF_BEGINS):
-        raise BadImage(f"{path} is no TIFF file, so it has no series. Leave --series out.")
     _refuse_values(picture)
     return picture
 
 
-def _read_numpy(path: Path) -> Picture:
-    with path.open("rb") as file:
-        # What numpy.load does, without taking archives and pickles for arrays.
-        array = np.lib.format.read_array(file, allow_pickle=False)
+def _unnamed(path: Path, array: Array) -> Picture:
     return Picture(path, array, ("Q" * array.ndim + "YX")[2:])
 
 
@@ -81,38 +82,33 @@ def _read_other(path: Path) -> Picture:
             )
         array, notes = _decode(path, image)
         orientation = image.getexif().get(0x0112, 1)
-        picture = Picture(path, array, "YX" + "S" * (array.ndim - 2), notes=notes)
-    if array.ndim == 3 and array.shape[-1] in (2, 4):
+    picture = Picture(path, array, "YX" + "S" * (array.ndim - 2), notes=notes)
+    if array.shape[2:] in ((2,), (4,)):
         picture = picture.split_alpha()
     return picture.upright(orientation)
 
 
 def _decode(path: Path, image: Any) -> tuple[Array, tuple[str, ...]]:
     """Return the values of an image that Pillow has opened, at their full depth."""
-    codec, args = ("", "") if not image.tile else (image.tile[0][0], str(image.tile[0][3]))
+    codec, args = (image.tile[0][0], str(image.tile[0][3])) if image.tile else ("", "")
     if image.format == "JPEG2000" or (image.format == "PNG" and "16" in args):
         import imagecodecs  # Pillow would keep 8 of 16 bits
 
         decode = imagecodecs.png_decode if image.format == "PNG" else imagecodecs.jpeg2k_decode
         return np.asarray(decode(path.read_bytes())), ()
-    if (codec.startswith("ppm") and not args.endswith((", 255)", ", 65535)"))) or (
-        codec.startswith("ppm") and args == "('RGB', 65535)"
-    ):
+    is_exact = args.endswith(", 255)") or (args.endswith(", 65535)") and image.mode == "I")
+    if (codec.startswith("ppm") and not is_exact) or image.mode not in {*_RIGHT_MODES, "P", "PA"}:
         raise BadImage(
-            f"{path} stores its values in a way that would be rescaled {args}; a largest value of "
-            "255 is needed, or 65535 for grey values. Save it as TIFF or PNG."
+            f"{path} stores its values as {image.mode} {args if codec == 'ppm' else ''}, which "
+            "would be changed in reading; grey values or RGB of 8 or 16 bits are needed. Convert "
+            "it to TIFF or PNG, with an image editor for example."
         )
     notes: tuple[str, ...] = ()
+    clear = "transparency" in image.info or image.mode == "PA"
     if image.mode in ("P", "PA"):
-        clear = image.mode == "PA" or "transparency" in image.info
         image, notes = image.convert("RGBA" if clear else "RGB"), ("its palette was applied",)
-    elif "transparency" in image.info and image.mode in ("L", "RGB"):
+    elif clear and image.mode in ("L", "RGB"):
         image = image.convert("LA" if image.mode == "L" else "RGBA")
-    if image.mode not in _RIGHT_MODES:
-        raise BadImage(
-            f"{path} holds colours as {image.mode}; grey values or RGB are needed. Convert it, "
-            "with an image editor for example."
-        )
     array = np.asarray(image)
     return (array.astype(np.uint16) if "16" in args and array.dtype == np.int32 else array), notes
 
@@ -121,8 +117,8 @@ def _read_by_imageio(path: Path) -> Picture:
     import imageio.v3 as imageio
 
     hint: dict[str, Any] = {"extension": path.suffix} if path.suffix else {}
-    content = path.read_bytes()  # given a path, imageio leaves a file that it cannot read open
     try:
+        content = path.read_bytes()  # given a path, imageio leaves a file that it cannot read open
         array = np.asarray(imageio.imread(content, **hint))
         n_images = imageio.improps(content, **hint).n_images or 1
     except Exception as error:  # every plugin has its own idea of what to raise
@@ -133,18 +129,17 @@ def _read_by_imageio(path: Path) -> Picture:
             "another format that imageio reads is needed. Type another file, or convert this one."
         ) from error
     if n_images > 1:
-        raise BadImage(f"{path} holds {n_images} images, and one is needed. Save it as TIFF.")
-    return Picture(path, array, ("Q" * array.ndim + "YX")[2:])
+        raise BadImage(f"{path} holds {n_images} images; one is needed. Save it as a TIFF stack.")
+    return _unnamed(path, array)
 
 
 def _refuse_values(picture: Picture) -> None:
     """Raise if the flow is not defined for the values of a file."""
     array, path = picture.array, picture.path
     if array.dtype.kind not in "fiub":
-        kind = "complex values" if array.dtype.kind == "c" else "values"
         raise BadImage(
-            f"{path} holds {kind} of type {array.dtype}; real numbers are needed. Save what is to "
-            "be computed, such as the magnitude, as an array of real numbers."
+            f"{path} holds values of type {array.dtype}; real numbers are needed. Save what is to "
+            "be computed, such as the magnitude of complex values, as an array of real numbers."
         )
     if array.ndim == 0 or array.size == 0:
         raise BadImage(
@@ -158,6 +153,23 @@ def _refuse_values(picture: Picture) -> None:
             f"{path} holds NaN or infinity: {np.sum(~finite)} of {array.size} values, the first "
             f"({array[first]}) at {first}. Finite values are needed: fill these in, with the mean "
             "for example, where the file was made."
+        )
+
+
+def refuse_format(target: Path, picture: Picture, channel_axis: int | None) -> None:
+    """Raise if the format of `target` cannot hold one frame of this picture's flow."""
+    suffix, array = target.suffix.lower(), picture.array
+    if suffix in ANY_VALUES:
+        return
+    sizes, channels = _HOLDS.get(suffix, ((), ()))
+    is_image = array.ndim == 2 if channel_axis is None else channel_axis % array.ndim == 2
+    n_channels = (1 if array.ndim == 2 else array.shape[-1]) + (picture.alpha is not None)
+    fits = array.dtype.kind == "u" and array.dtype.itemsize in sizes and n_channels in channels
+    if not (is_image and array.ndim <= 3 and fits):
+        raise BadImage(
+            f"{suffix} files cannot hold images of {array.dtype} values and shape {array.shape} as "
+            f"{picture.path} is one. A format for any shape and type is needed. Type a name that "
+            f"ends in .tif: -o {target.with_suffix('.tif')}"
         )
 
 
@@ -177,61 +189,12 @@ def write_picture(
     elif suffix == ".npy":
         np.save(path, array)
     else:
-        largest = np.iinfo(picture.array.dtype).max
-        rounded = np.rint(np.asarray(array, np.float64) / scale)
-        path.write_bytes(_encode(np.clip(rounded, 0, largest).astype(picture.array.dtype), suffix))
+        import imagecodecs
+        import imageio.v3 as imageio
 
-
-def _encode(array: Array, suffix: str) -> bytes:
-    import imageio.v3 as imageio
-
-    if suffix == ".png" and array.dtype == np.uint16:
-        import imagecodecs  # Pillow writes no 16-bit colours
-
-        return bytes(imagecodecs.png_encode(array))
-    return bytes(imageio.imwrite("<bytes>", array, extension=suffix))
-
-
-def refuse_format(target: Path, picture: Picture, channel_axis: int | None) -> None:
-    """Raise if the format of `target` cannot hold one frame of this picture's flow."""
-    suffix, array = target.suffix.lower(), picture.array
-    if suffix in ANY_VALUES:
-        return
-    advice = f"Type a name that ends in .tif: -o {target.with_suffix('.tif')}"
-    if array.dtype not in (np.uint8, np.uint16):
-        raise BadImage(
-            f"the values of {picture.path} are {array.dtype}, and {suffix} files hold 8- or 16-bit "
-            f"integers: a format for 32-bit floating-point numbers is needed. {advice}"
-        )
-    colour = channel_axis is not None and channel_axis % array.ndim == 2
-    shape_fits = array.ndim == 2 if channel_axis is None else array.ndim == 3 and colour
-    if not shape_fits or not _survives(suffix, picture):
-        raise BadImage(
-            f"{suffix} files cannot hold {array.dtype} images of shape {array.shape} as they are. "
-            f"A format for any shape and type is needed. {advice}"
-        )
-
-
-def _survives(suffix: str, picture: Picture) -> bool:
-    """Return whether a small image of this type and channels can be written and read back."""
-    import imagecodecs
-    import imageio.v3 as imageio
-
-    small = replace(picture, alpha=None if picture.alpha is None else np.zeros(1, np.uint8))
-    largest = np.iinfo(picture.array.dtype).max
-    ramp = np.linspace(0, largest, 256).astype(picture.array.dtype).reshape(16, 16)
-    shape = (16, 16, *picture.array.shape[2:])
-    frame = np.broadcast_to(ramp if picture.array.ndim == 2 else ramp[..., None], shape)
-    sample, _ = small.join_alpha(frame, 1.0)
-    try:
-        encoded = _encode(sample, suffix)
-        deep = suffix == ".png" and sample.dtype == np.uint16
-        decoded = (
-            imagecodecs.png_decode(encoded) if deep else imageio.imread(encoded, extension=suffix)
-        )
-    except Exception:  # every plugin has its own idea of what to raise
-        return False
-    if np.shape(decoded) != sample.shape:
-        return False
-    # JPEG is lossy by design, so values need not come back exactly, only in their range.
-    return bool(np.abs(np.asarray(decoded, float) - sample).max() <= 0.1 * largest)
+        limits, rounded = np.iinfo(picture.array.dtype), np.rint(array.astype(np.float64) / scale)
+        values = np.clip(rounded, 0, limits.max).astype(picture.array.dtype)
+        if suffix == ".png":  # of which Pillow writes no 16-bit colours
+            path.write_bytes(imagecodecs.png_encode(values))
+        else:
+            imageio.imwrite(path, values, extension=suffix)

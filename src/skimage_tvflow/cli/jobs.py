@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +35,8 @@ def plan_jobs(images: Sequence[Path], destination: str, command: str, *, force: 
     """Pair inputs with outputs: none named twice, none an input, none existing unless `force`."""
     output, endings = Path(destination), ENDINGS[command]
     sources = [file for image in images for file in files_of(image, output)]
-    into_folder = (
-        len(sources) > 1
-        or any(image.is_dir() for image in images)
-        or output.is_dir()
-        or destination.endswith(("/", os.sep))
-    )
-    if into_folder:
+    several = len(sources) > 1 or any(image.is_dir() for image in images)
+    if several or output.is_dir() or destination.endswith(("/", os.sep)):
         if not output.is_dir() and (output.exists() or output.suffix.lower() in IMAGE_SUFFIXES):
             raise CliError(
                 f"{len(sources)} image(s) of a folder or list cannot go into one file {output}; a "
@@ -50,61 +45,56 @@ def plan_jobs(images: Sequence[Path], destination: str, command: str, *, force: 
         jobs = [Job(s, tuple(output / (s.stem + ending) for ending in endings)) for s in sources]
     else:
         jobs = [Job(sources[0], _named(output, endings))]
-    targets = [target for job in jobs for target in job.targets]
-    refuse_unwritable(targets[0].parent, [target.name for target in targets])
-    _refuse_clashes(jobs)
-    for target in targets:
-        refuse_existing(target, force=force)
+    refuse_outputs([target for job in jobs for target in job.targets], force=force)
+    taken = {os.path.realpath(job.source): job.source for job in jobs}
+    for job in jobs:
+        for target in job.targets:
+            other = taken.setdefault(os.path.realpath(target), target)
+            if other is not target:
+                what = f"is the input {other}" if other in sources else "is written twice"
+                raise CliError(
+                    f"the output {target} {what}; every image needs an output of its own, and "
+                    "inputs are never overwritten. Type another name after -o, or run the images "
+                    "one by one."
+                )
     return jobs
 
 
 def _named(output: Path, endings: Sequence[str]) -> tuple[Path, ...]:
-    if len(endings) > 1:
-        if output.suffix.lower() in {*IMAGE_SUFFIXES, ".csv"}:
-            raise CliError(
-                f"an image becomes {len(endings)} files, which do not fit into {output}; what "
-                "their names begin with, or a folder, is needed. "
-                f"Type -o {output.with_suffix('')}"
-            )
-        return tuple(output.with_name(output.name + ending) for ending in endings)
-    if not output.suffix:
+    if len(endings) == 1 and not output.suffix:
         raise CliError(
             f"the output {output} has no extension, which says the format. "
             f"Type -o {output}.tif, or -o {output}/ for a folder."
         )
+    if len(endings) > 1 and output.suffix.lower() in {*IMAGE_SUFFIXES, ".csv"}:
+        raise CliError(
+            f"an image becomes {len(endings)} files, which do not fit into {output}; what their "
+            f"names begin with, or a folder, is needed. Type -o {output.with_suffix('')}"
+        )
+    if len(endings) > 1:
+        return tuple(output.with_name(output.name + ending) for ending in endings)
     return (output,)
 
 
 def files_of(image: Path, output: Path | None = None) -> list[Path]:
     """Return the file itself, or the images directly inside a folder, without earlier outputs."""
-    if not image.exists():
-        raise CliError(
-            f"there is no file or folder {image}; an existing image is needed. "
-            + (
-                f"If it is a time, type -t before it: -t {image}"
-                if _is_number(str(image))
-                else "Check the name, or type ls to see what is there."
-            )
-        )
-    if not image.is_dir():
-        if not image.is_file():
-            raise CliError(
-                f"{image} is a pipe or a device; a regular file is needed. Save what it gives "
-                "to a file, and type the name of that."
-            )
+    if image.is_file():
         return [image]
-    try:
-        entries = sorted(image.iterdir())
-    except OSError as error:
+    if not image.exists():
+        hint = "Check the name, or type ls to see what is there."
+        with suppress(ValueError):
+            hint = f"If it is a time, type -t before it: -t {float(str(image)):g}"
+        raise CliError(f"there is no file or folder {image}; an existing image is needed. {hint}")
+    if not image.is_dir():
         raise CliError(
-            f"the folder {image} cannot be read ({error.strerror or error}); the permission to "
-            "read it is needed. Type the names of the files, or another folder."
-        ) from error
+            f"{image} is a pipe or a device; a regular file is needed. Save what it gives to a "
+            "file, and type the name of that."
+        )
     # Results of an earlier run into the same folder are not its images.
     own = output is not None and output.exists() and output.samefile(image)
     files = [
         entry
-        for entry in entries
+        for entry in sorted(image.iterdir())
         if entry.suffix.lower() in IMAGE_SUFFIXES
         and entry.is_file()
         and not entry.name.startswith(".")
@@ -118,49 +108,9 @@ def files_of(image: Path, output: Path | None = None) -> list[Path]:
     return files
 
 
-def _is_number(text: str) -> bool:
-    with suppress(ValueError):
-        return float(text) is not None
-    return False
-
-
-def _refuse_clashes(jobs: Sequence[Job]) -> None:
-    taken: dict[str, Path] = {}
-    inputs = {os.path.realpath(job.source) for job in jobs}
-    for source, target in ((job.source, target) for job in jobs for target in job.targets):
-        where = os.path.realpath(target)
-        if where in inputs:
-            raise CliError(
-                f"the output {target} is an input; another name is needed, "
-                "as inputs are never overwritten. Type another one after -o."
-            )
-        if where in taken:
-            raise CliError(
-                f"{taken[where]} and {source} would both become {target}; every image "
-                "needs an output of its own. Run them one by one, into different folders."
-            )
-        taken[where] = source
-
-
-def refuse_existing(target: Path, *, force: bool) -> None:
-    """Raise if there is something at `target` that may not be overwritten."""
-    if not target.exists():
-        return
-    if not target.is_file():
-        kind = "a folder" if target.is_dir() else "a pipe or a device"
-        raise CliError(
-            f"the output {target} is {kind}; the name of a file is needed. "
-            "Type another name after -o."
-        )
-    if not force:
-        raise CliError(
-            f"the output {target} exists; nothing is overwritten unasked. "
-            "Type --force to overwrite it, or another name after -o."
-        )
-
-
-def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
-    """Raise if files with these names cannot be made in a folder, which may be missing yet."""
+def refuse_outputs(targets: Sequence[Path], *, force: bool) -> None:
+    """Raise if files of these names, all in one folder, cannot be made or may not be replaced."""
+    folder = targets[0].parent
     made = []
     while not folder.exists():
         made.append(folder.name)
@@ -172,11 +122,27 @@ def refuse_unwritable(folder: Path, names: Iterable[str]) -> None:
     except OSError as error:
         raise CliError(
             f"nothing can be written in {folder} ({error.strerror or error}). A folder with the "
-            "permission to write is needed: pass another one with -o."
+            "permission to write is needed. Type another one after -o."
         ) from error
-    for name in (*made, *names):
+    for name in (*made, *(target.name for target in targets)):
         with suppress(FileNotFoundError):
             os.lstat(folder / name)  # tells a name that is too long for the disk
+    for target in targets:
+        refuse_existing(target, force=force)
+
+
+def refuse_existing(target: Path, *, force: bool) -> None:
+    """Raise if there is something at `target` that may not be replaced."""
+    if target.exists() and not target.is_file():
+        raise CliError(
+            f"the output {target} is a folder, a pipe or a device; the name of a regular file is "
+            "needed. Type another one after -o."
+        )
+    if target.exists() and not force:
+        raise CliError(
+            f"the output {target} exists; nothing is overwritten unasked. "
+            "Type --force to overwrite it, or another name after -o."
+        )
 
 
 @contextmanager
@@ -190,8 +156,7 @@ def whole_files(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]
             for target in targets:  # another process may have written one meanwhile
                 refuse_existing(target, force=force)
     except OSError as error:
-        where = error.filename or targets[0]
         raise CliError(
-            f"{where} cannot be written ({error.strerror or error}). A folder with room and the "
-            "permission to write is needed: pass another one with -o."
+            f"{error.filename or targets[0]} cannot be written ({error.strerror or error}). A "
+            "folder with room and the permission to write is needed. Type another one after -o."
         ) from error

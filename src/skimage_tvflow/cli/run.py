@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skimage_tvflow.cli import loaded
+from skimage_tvflow.cli.app import Options
 from skimage_tvflow.cli.axes import choose_axes
 from skimage_tvflow.cli.files import read_picture, refuse_format, write_picture
 from skimage_tvflow.cli.jobs import Job, plan_jobs, whole_files
-from skimage_tvflow.cli.options import Options
 from skimage_tvflow.cli.picture import Array, Picture
 from skimage_tvflow.cli.program import BadImage, CliError, is_for_the_user, is_out_of_memory, say
 from skimage_tvflow.cli.report import Progress, print_json, reporting
@@ -109,6 +109,8 @@ def _process(
     n_frames: int,
 ) -> dict[str, Any]:
     """Read, compute and write one image; return what to report of it."""
+    from skimage_tvflow import ChambolleTVFlow
+
     image = None
     try:
         with reporting(str(job.source)) as progress:
@@ -119,7 +121,9 @@ def _process(
             for note in notes:
                 say(f"note: {job.source}: {note}")
             refuse_format(job.targets[0], picture, axes.get("channel_axis"))
-            task = _task(picture, image, scale, axes, solver, progress)
+            estimator = ChambolleTVFlow(**{**solver, **axes})
+            estimator.fit(image)  # raises what is wrong with the image before computing
+            task = Task(picture, image, scale, axes, estimator, progress)
             computed = compute(task)
             progress.stage("writing", n_frames * image.nbytes)
             with whole_files(job.targets, force=options.force) as partials:
@@ -138,21 +142,6 @@ def _process(
         **{name: axes.get(name) for name in ("channel_axis", "batch_axis", "spacing")},
         **computed.record,
     }
-
-
-def _task(
-    picture: Picture,
-    image: Array,
-    scale: float,
-    axes: Mapping[str, Any],
-    solver: Mapping[str, Any],
-    progress: Progress,
-) -> Task:
-    from skimage_tvflow import ChambolleTVFlow
-
-    estimator = ChambolleTVFlow(**{**solver, **axes})
-    estimator.fit(image)  # raises what is wrong with the image before anything is computed
-    return Task(picture, image, scale, axes, estimator, progress)
 
 
 def _about(path: Path, image: Array | None, n_frames: int, error: Exception) -> Exception:

@@ -6,6 +6,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -19,6 +20,7 @@ from skimage_tvflow.cli.program import BadImage
 PRINT_RESOLUTION = 2540  # dots per inch, pixels of 10 um
 _MICROMETRES = {2: 25400.0, 3: 10000.0}  # in TIFF's units of the resolution: inch, centimetre
 _PIXELS = {"", "pixel", "pixels", "None", None}
+_JPEG = (6, 7, 34892)  # compressions that tifffile decodes to RGB
 _INCHES = {"inch", "inches", "in"}
 _DATA_MISSING = re.compile("zeroed|out of range")  # the warnings of tifffile that matter
 
@@ -35,23 +37,20 @@ def read_tiff(path: Path, series: int | None) -> Picture:
             path, chosen.asarray(), chosen.axes, **_pixel_sizes(tif, chosen, series or 0)
         )
     photometric = getattr(page.photometric, "name", str(page.photometric))
+    right = photometric in ("MINISBLACK", "RGB") or (
+        photometric == "YCBCR" and page.compression in _JPEG
+    )
+    # ImageJ keeps grey values and only shows them in colours.
+    right = right or (photometric == "PALETTE" and tif.is_imagej)
     if photometric == "MINISWHITE":
         picture = _inverted(picture, page.bitspersample)
-    elif photometric == "PALETTE" and not tif.is_imagej:  # ImageJ only colours grey values so
+    elif not right:
         raise BadImage(
-            f"{path} holds indices into a palette of colours; values that can be averaged are "
-            "needed. Save it as RGB or as grey values."
+            f"{path} stores its values as {photometric} colours; grey values or RGB are needed. "
+            "Convert it, in ImageJ with Image > Type > RGB Color for example."
         )
-    elif not (
-        photometric in ("MINISBLACK", "RGB", "PALETTE")
-        or (photometric == "YCBCR" and page.compression in (6, 7, 34892))
-    ):
-        raise BadImage(
-            f"{path} holds colours as {photometric}; grey values or RGB are needed. Convert it, "
-            "in ImageJ with Image > Type > RGB Color for example."
-        )
-    samples = picture.axes.endswith("S") and page.extrasamples
-    picture = picture.split_alpha() if samples and page.extrasamples[-1] in (1, 2) else picture
+    if picture.axes.endswith("S") and page.extrasamples and page.extrasamples[-1] in (1, 2):
+        picture = picture.split_alpha()
     orientation = page.tags.valueof("Orientation", 1)
     return picture.upright(orientation) if {"Y", "X"} <= set(picture.axes) else picture
 
@@ -83,13 +82,12 @@ def _refuse_many_files(path: Path, tif: Any) -> None:
     """Raise if the data of an OME file are spread over several files."""
     if tif.ome_metadata is None:
         return
-    nodes = list(ElementTree.fromstring(tif.ome_metadata).iter())
-    names = {node.attrib["FileName"] for node in nodes if "FileName" in node.attrib}
-    names |= {n.attrib["MetadataFile"] for n in nodes if n.tag.endswith("BinaryOnly")}
-    if len(names | {path.name}) > 1 and (len(names) > 1 or not tif.pages):
+    nodes = ElementTree.fromstring(tif.ome_metadata).iter()
+    names = {node.get("FileName") or node.get("MetadataFile") for node in nodes} - {None}
+    if len(names) > 1 or "BinaryOnly" in tif.ome_metadata:
         raise BadImage(
-            f"{path} is one of {len(names)} files that hold an OME image together; all of it in "
-            "one file is needed. Export it so, with Bio-Formats for example."
+            f"{path} is one of several files that hold an OME image together; all of it in one "
+            "file is needed. Export it so, with Bio-Formats for example."
         )
 
 
@@ -116,8 +114,8 @@ def _pixel_sizes(tif: Any, series: Any, number: int) -> dict[str, Any]:
     known = all(value is not None and all(value) for value in per_unit)
     code = int(tags.valueof("ResolutionUnit") or 2) if known else None
     texts = _descriptions(tif, number)
-    spacing = {axis: float(texts[f"PhysicalSize{axis}"]) for axis in "ZYX"
-               if f"PhysicalSize{axis}" in texts}  # fmt: skip
+    named = {axis: texts[f"PhysicalSize{axis}"] for axis in "ZYX" if f"PhysicalSize{axis}" in texts}
+    spacing = {axis: float(size) for axis, size in named.items()}
     unit = str(texts.get("PhysicalSizeXUnit", "um")).replace("µ", "u")
     if not spacing and known:
         x, y = (denominator / numerator for numerator, denominator in per_unit)
@@ -153,8 +151,6 @@ def _descriptions(tif: Any, number: int) -> dict[str, Any]:
 
 
 def _inverted(picture: Picture, bits: int) -> Picture:
-    from dataclasses import replace
-
     if picture.array.dtype.kind not in "ub":
         raise BadImage(
             f"{picture.path} says that its smallest value is white, which is only clear for "

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import tifffile
+
+from skimage_tvflow import ChambolleTVFlow
+from skimage_tvflow.cli.jobs import whole_files
+from skimage_tvflow.cli.program import CliError
+
+
+def names(path):
+    return sorted(entry.name for entry in path.iterdir())
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_nothing_half_written_stays(tmp_path, error):
+    (tmp_path / "a.txt").write_text("old")
+
+    def spoil():
+        with whole_file(tmp_path / "a.txt", force=True) as partial:
+            partial.write_text("half")
+            raise error
+
+    with pytest.raises(error):
+        spoil()
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_a_full_disk_is_said_in_three_parts(tmp_path):
+    message = r"cannot be written \(No space left.*is needed.*-o"
+    with pytest.raises(CliError, match=message), whole_file(tmp_path / "a.txt", force=False):
+        raise OSError(28, "No space left on device")
+    assert names(tmp_path) == []
+
+
+def test_what_went_wrong_is_told_even_if_the_rest_cannot_be_removed(tmp_path, monkeypatch):
+    def no(*args, **kwargs):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "unlink", no)
+    with pytest.raises(CliError, match="No space left"), whole_file(tmp_path / "a", force=False):
+        raise OSError(28, "No space left on device")
+
+
+def test_the_longest_name_that_the_disk_takes(tvflow, step_tif, tmp_path):
+    name = (os.pathconf(tmp_path, "PC_NAME_MAX") - 4) * "x" + ".tif"
+    assert tvflow("flow", step_tif, "-t", 0, "-o", tmp_path / name).status == 0
+    assert names(tmp_path) == ["step.tif", name]
+
+
+def test_a_file_that_appeared_meanwhile_is_kept(tmp_path):
+    def lose_the_race():
+        with whole_file(tmp_path / "a.txt", force=False) as partial:
+            partial.write_text("mine")
+            (tmp_path / "a.txt").write_text("theirs")
+
+    with pytest.raises(CliError, match="exists"):
+        lose_the_race()
+    assert (tmp_path / "a.txt").read_text() == "theirs"
+    assert names(tmp_path) == ["a.txt"]
+
+
+def test_files_that_belong_together_appear_together(tmp_path):
+    targets = [tmp_path / "new" / "a.txt", tmp_path / "new" / "b.csv"]
+
+    def write(trouble=None):
+        with whole_files(targets, force=False) as partials:
+            for target, partial in zip(targets, partials, strict=True):
+                partial.write_text(target.name)
+                assert not target.exists()
+            if trouble:
+                targets[0].write_text("theirs")
+
+    with pytest.raises(CliError, match=r"a\.txt exists"):
+        write(trouble=True)
+    assert names(tmp_path / "new") == ["a.txt"]
+    targets[0].unlink()
+    write()
+    assert [target.read_text() for target in targets] == ["a.txt", "b.csv"]
+    assert names(tmp_path / "new") == ["a.txt", "b.csv"]
+
+
+def test_links_and_permissions_are_those_of_other_files(tmp_path):
+    (tmp_path / "real.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    with whole_file(tmp_path / "link.txt", force=True) as partial:
+        partial.write_text("new")
+    assert (tmp_path / "link.txt").is_symlink()
+    assert (tmp_path / "real.txt").read_text() == "new"
+    (tmp_path / "plain.txt").write_text("")
+    mode = os.stat(tmp_path / "plain.txt").st_mode
+    assert os.stat(tmp_path / "real.txt").st_mode == mode
+
+
+def test_interrupt_while_computing(tvflow, step_tif, tmp_path, monkeypatch):
+    def interrupted(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ChambolleTVFlow, "solve", interrupted)
+    outcome = tvflow("flow", step_tif, "-t", 1, "-o", tmp_path / "out.tif")
+    assert outcome.status == 130
+    assert outcome.err == "interrupted; no file was left half-written\n"
+    assert names(tmp_path) == ["step.tif"]
+
+
+def test_interrupt_while_writing(tvflow, step_tif, tmp_path, monkeypatch):
+    def interrupted(path, *args, **kwargs):
+        path.write_bytes(b"half a TIFF")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tifffile, "imwrite", interrupted)
+    assert tvflow("flow", step_tif, "-t", 1, "-o", tmp_path / "out.tif").status == 130
+    assert names(tmp_path) == ["step.tif"]
+
+
+def test_existing_output_is_refused_before_computing(refused, step_tif, tmp_path, monkeypatch):
+    def never(*args, **kwargs):
+        raise AssertionError("computed all the same")
+
+    monkeypatch.setattr(ChambolleTVFlow, "solve", never)
+    (tmp_path / "out.tif").write_text("precious")
+    message = refused(step_tif, "-t", 1, "-o", tmp_path / "out.tif")
+    assert "out.tif exists" in message
+    assert "Type --force" in message
+
+
+def test_force_overwrites(tvflow, step_tif, tmp_path):
+    (tmp_path / "out.tif").write_text("old")
+    assert tvflow("flow", step_tif, "-t", 0, "-o", tmp_path / "out.tif", "--force").status == 0
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out.tif"), tifffile.imread(step_tif))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "suffix"), [(np.uint8, ".png"), (np.uint8, ".bmp"), (np.uint16, ".png")]
+)
+def test_integers_are_rounded_back_into_their_type(tvflow, step, tmp_path, dtype, suffix):
+    largest = np.iinfo(dtype).max
+    source, output = tmp_path / "in.png", tmp_path / f"out{suffix}"
+    imageio.imwrite(source, (largest * step).astype(dtype))
+    # both halves move by t / 4
+    assert tvflow("flow", source, "-t", 41, "--tol", 1e-7, "-o", output).status == 0
+    u = imageio.imread(output)
+    assert u.dtype == dtype
+    np.testing.assert_array_equal(u[0, [0, -1]], [10, largest - 10])
+    options = ("--unit-range", "-t", 0.2, "--tol", 1e-7, "--force", "-o", output)
+    assert tvflow("flow", source, *options).status == 0
+    np.testing.assert_array_equal(
+        imageio.imread(output)[0, [0, -1]], np.rint([0.05 * largest, 0.95 * largest])
+    )
+
+
+def test_colour_into_png_and_jpeg(tvflow, colour_png, tmp_path):
+    options = ("-t", 40, "--tol", 1e-6)
+    assert tvflow("flow", colour_png, *options, "-o", tmp_path / "out.png").status == 0
+    np.testing.assert_array_equal(imageio.imread(tmp_path / "out.png")[0, 0], [10, 10, 0])
+    assert tvflow("flow", colour_png, *options, "-o", tmp_path / "out.jpg").status == 0
+    assert imageio.imread(tmp_path / "out.jpg").shape == (6, 8, 3)
+
+
+def test_what_a_format_would_change_is_refused(refused, step, tmp_path):
+    imageio.imwrite(tmp_path / "deep.png", (60000 * step).astype(np.uint16))
+    assert "cannot hold uint16" in refused(tmp_path / "deep.png", "-t", 1, "-o", tmp_path / "a.jpg")
+    volume = np.zeros((6, 8, 3), np.uint8)
+    volume[2:] = 200
+    tifffile.imwrite(
+        tmp_path / "volume.tif", volume, photometric="minisblack", metadata={"axes": "ZYX"}
+    )
+    message = refused(tmp_path / "volume.tif", "-t", 1, "-o", tmp_path / "a.png")
+    assert "cannot hold uint8 images of shape (6, 8, 3)" in message

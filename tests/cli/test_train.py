@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import re
+
+import imageio.v3 as imageio
+import numpy as np
+import pytest
+import tifffile
+
+from skimage_tvflow import TVFlowNet
+
+
+@pytest.fixture
+def folder(tmp_path):
+    images = tmp_path / "images"
+    images.mkdir()
+    rng = np.random.default_rng(0)
+    for number, shape in enumerate([(30, 20), (24, 24, 3), (26, 31)]):
+        gray = rng.integers(0, 256, shape).astype(np.uint8)
+        imageio.imwrite(images / f"{number}.png", gray)
+    return images
+
+
+def test_a_folder_becomes_weights(tvflow, folder, tmp_path, image):
+    target = tmp_path / "mine.safetensors"
+    outcome = tvflow("train", folder, "--max-epochs", 1, "--random-state", 3, "-o", target)
+    assert outcome.status == 0, outcome.err
+    assert f"5 images -> {target}: 1 epoch, validation loss" in outcome.out
+    shown = [imageio.imread(folder / f"{k}.png") / 255 for k in range(3)]
+    separate = [shown[0], *np.moveaxis(shown[1], -1, 0), shown[2]]
+    expected = TVFlowNet(max_epochs=1, random_state=3).fit(separate)
+    found = TVFlowNet.from_pretrained(target)
+    np.testing.assert_array_equal(found.transform(image, 0.1), expected.transform(image, 0.1))
+
+
+def test_synthetic_images_and_json(tvflow, tmp_path):
+    target = tmp_path / "mine.safetensors"
+    options = ("--synthetic", 2, "--max-epochs", 1, "--json", "-o", target)
+    record = tvflow("train", *options).json
+    assert record["images"] == 2
+    assert record["axes"] == 2
+    assert record["epochs"] == 1
+    assert target.is_file()
+    again = tvflow("train", *options, "--force").json
+    assert again["loss"] == record["loss"]
+
+
+def test_a_missing_folder_is_made(tvflow, tmp_path):
+    target = tmp_path / "not" / "there" / "mine.safetensors"
+    outcome = tvflow("train", "--synthetic", 1, "--max-epochs", 1, "-o", target)
+    assert outcome.status == 0, outcome.err
+    assert f"1 image -> {target}: 1 epoch, " in outcome.out
+
+
+def test_volumes_from_weights_and_checkpoints(tvflow, tmp_path):
+    volume = np.random.default_rng(0).random((8, 9, 10)).astype(np.float32)
+    tifffile.imwrite(tmp_path / "volume.tif", volume, metadata={"axes": "ZYX"})
+    target, folder = tmp_path / "mine.safetensors", tmp_path / "kept"
+    options = ("--weights", "natural-3d", "--max-epochs", 1, "--checkpoint-dir", folder, "--json")
+    record = tvflow("train", tmp_path / "volume.tif", *options, "-o", target).json
+    assert record["axes"] == 3
+    assert len(list(folder.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], r"neither was given.*--synthetic 500"),
+        (["{folder}", "--synthetic", 3], r"both was given.*Type the name"),
+        (["{tmp}/nothing"], "no file or folder .*nothing.*Check the name"),
+        (["{tmp}/empty"], "has no images .*Type the folder that has them"),
+        (["{tmp}/damaged"], "bad.png is .*image.*Copy or save it again|not an image file"),
+        (["{tmp}/nan"], r"NaN or infinity: 1 of 16 values.*Finite values are needed"),
+        (["--synthetic", 2, "--axes", 4], "--axes must be 2 or 3, got 4. Type --axes 2"),
+        (["{folder}", "--max-epochs", -1], "The 'max_epochs' parameter of TVFlowNet must be"),
+        (["{folder}", "--weights", "natural-7d"], "no weights named 'natural-7d'; shipped are"),
+        (["{folder}", "--weights", "natural-3d"], "for 3-D images, got images with 2 spatial"),
+        (["{folder}", "--weights", "natural-3d"], "Pass weights='natural-2d', weights=None to train new"),
+        (["{folder}", "--max-epochs", 0], "have learned nothing. Type --max-epochs 1, or leave it out"),
+        (["{folder}", "--checkpoint-dir", "{folder}/0.png"], "is a file, and a folder is needed"),
+    ],
+    ids=str,
+)
+def test_bad_input(refused, folder, tmp_path, arguments, words):
+    for name in ("empty", "damaged", "nan"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "damaged" / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\n and nothing more")
+    np.save(tmp_path / "nan" / "x.npy", np.where(np.eye(4) * [0, 0, 0, 1], np.nan, 1.0))
+    filled = [str(a).format(folder=folder, tmp=tmp_path) for a in arguments]
+    message = refused(*filled, "-o", tmp_path / "mine.safetensors", command="train")
+    assert re.search(words, message), message
+
+
+def test_bad_outputs(refused, folder, tmp_path):
+    message = refused(folder, "-o", tmp_path / "mine.pt", command="train")
+    assert "does not end in .safetensors" in message
+    assert f"Type -o {tmp_path / 'mine.safetensors'}" in message
+    assert "Type -o weights.safetensors" in refused(folder, "-o", ".", command="train")
+    (tmp_path / "there.safetensors").write_text("mine")
+    message = refused(folder, "-o", tmp_path / "there.safetensors", command="train")
+    assert "exists; nothing is overwritten unasked. Type --force" in message
