@@ -11,6 +11,7 @@ import tifffile
 
 from skimage_tvflow import ChambolleTVFlow
 
+
 def test_missing_file(refused, step_tif, tmp_path):
     message = refused(step_tif, tmp_path / "no.tif", "-o", tmp_path / "out")
     assert "no file or folder" in message

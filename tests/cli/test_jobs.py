@@ -8,7 +8,6 @@ import tifffile
 from skimage_tvflow.cli import run
 from skimage_tvflow.cli.files import read_picture
 
-
 # imageio asks all its plugins before it gives up, also those it will drop.
 pytestmark = pytest.mark.filterwarnings("ignore:The legacy:DeprecationWarning")
 

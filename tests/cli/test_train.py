@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 
 import imageio.v3 as imageio
@@ -75,8 +76,14 @@ def test_volumes_from_weights_and_checkpoints(tvflow, tmp_path):
         (["{folder}", "--max-epochs", -1], "The 'max_epochs' parameter of TVFlowNet must be"),
         (["{folder}", "--weights", "natural-7d"], "no weights named 'natural-7d'; shipped are"),
         (["{folder}", "--weights", "natural-3d"], "for 3-D images, got images with 2 spatial"),
-        (["{folder}", "--weights", "natural-3d"], "Pass weights='natural-2d', weights=None to train new"),
-        (["{folder}", "--max-epochs", 0], "have learned nothing. Type --max-epochs 1, or leave it out"),
+        (
+            ["{folder}", "--weights", "natural-3d"],
+            "Pass weights='natural-2d', weights=None to train new",
+        ),
+        (
+            ["{folder}", "--max-epochs", 0],
+            "have learned nothing. Type --max-epochs 1, or leave it out",
+        ),
         (["{folder}", "--checkpoint-dir", "{folder}/0.png"], "is a file, and a folder is needed"),
     ],
     ids=str,
@@ -99,3 +106,15 @@ def test_bad_outputs(refused, folder, tmp_path):
     (tmp_path / "there.safetensors").write_text("mine")
     message = refused(folder, "-o", tmp_path / "there.safetensors", command="train")
     assert "exists; nothing is overwritten unasked. Type --force" in message
+
+
+def test_a_full_disk_names_the_checkpoint(refused, folder, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    options = ("--max-epochs", 1, "--checkpoint-dir", kept, "-o", tmp_path / "a.safetensors")
+    message = refused(folder, *options, command="train")
+    assert f"{kept}/checkpoint.safetensors cannot be used (No space left on device)" in message

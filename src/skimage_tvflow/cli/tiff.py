@@ -42,9 +42,11 @@ def read_tiff(path: Path, series: int | None) -> Picture:
     )
     # ImageJ keeps grey values and only shows them in colours.
     right = right or (photometric == "PALETTE" and tif.is_imagej)
-    if photometric == "MINISWHITE":
+    # tifffile itself writes masks so, without inverting them.
+    own_mask = tif.is_shaped and picture.array.dtype == bool
+    if photometric == "MINISWHITE" and not own_mask:
         picture = _inverted(picture, page.bitspersample)
-    elif not right:
+    elif not right and not own_mask:
         raise BadImage(
             f"{path} stores its values as {photometric} colours; grey values or RGB are needed. "
             "Convert it, in ImageJ with Image > Type > RGB Color for example."
