@@ -147,6 +147,22 @@ def test_more_pixels_than_pillow_wants_to_read(tmp_path, step, monkeypatch):
     assert Image.MAX_IMAGE_PIXELS == 10
 
 
+def test_of_a_photograph_with_previews_the_photograph_is_read(tmp_path):
+    image, preview = Image.new("RGB", (16, 8), (200, 9, 0)), Image.new("RGB", (4, 2))
+    image.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[preview])
+    picture = read_picture(tmp_path / "a.jpg")
+    assert picture.array.shape == (8, 16, 3)
+    assert picture.notes == ("the first of its 2 pictures is read",)
+
+
+def test_alpha_in_a_plane_of_its_own(tmp_path):
+    image = values((4, 5, 7), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", image, photometric="rgb", planarconfig="separate")
+    picture = read_picture(tmp_path / "a.tif")
+    np.testing.assert_array_equal(picture.alpha[..., 0], image[3])
+    np.testing.assert_array_equal(picture.array, np.moveaxis(image[:3], 0, -1))
+
+
 def save_cmyk(path):
     Image.new("CMYK", (8, 6)).save(path, "JPEG")
 

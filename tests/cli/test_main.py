@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from skimage_tvflow import ChambolleTVFlow
-from skimage_tvflow.cli.commands import N_BANDS, N_TIMES
+from skimage_tvflow.cli.bands import N_BANDS
+from skimage_tvflow.cli.commands import N_TIMES
 from skimage_tvflow.cli.run import TIGHT
 
 

@@ -26,7 +26,7 @@ def test_a_line_every_few_seconds_where_there_is_no_terminal(capsys, monkeypatch
             now[0] = float(second)
             assert callback(Fraction(second / 13)) is False
         progress.stage("writing")(Fraction(0.5))
-    assert capsys.readouterr().err == "a.png: flow, 38 %\na.png: flow, 77 %\n"
+    assert capsys.readouterr().err == "a.png: flow, 38 %\na.png: flow, 76 %\n"
     assert report.EVERY <= 5
 
 

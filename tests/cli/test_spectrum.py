@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from skimage_tvflow import ChambolleTVFlow, geometric_times, spectral_decompose
-from skimage_tvflow.cli import commands
+from skimage_tvflow.cli import bands
 
 pytest.importorskip("matplotlib")
 
@@ -141,7 +141,7 @@ def test_nothing_appears_when_the_last_file_fails(tvflow, noise_tif, tmp_path, m
         path.write_bytes(b"half a picture")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(commands, "_draw", fail)
+    monkeypatch.setattr(bands, "_draw", fail)
     outcome = tvflow("spectrum", noise_tif, *TYPED, "-o", tmp_path / "a")
     assert outcome.status == 2
     assert "(No space left on device)" in outcome.err
@@ -154,7 +154,7 @@ def test_nothing_appears_beside_a_file_that_appeared_meanwhile(
     def lose_the_race(path, parts):
         (tmp_path / "a_bands.tif").write_text("theirs")
 
-    monkeypatch.setattr(commands, "_draw", lose_the_race)
+    monkeypatch.setattr(bands, "_draw", lose_the_race)
     outcome = tvflow("spectrum", noise_tif, *TYPED, "-o", tmp_path / "a")
     assert "a_bands.tif exists" in outcome.err
     assert names(tmp_path) == ["a_bands.tif", "noise.tif"]

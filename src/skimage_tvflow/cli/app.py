@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -14,28 +15,28 @@ Options = SimpleNamespace  # what was typed, an attribute for each option of the
 _Option = tuple[Any, Any]  # annotation for typer and default
 
 
-# Parsers of our own, as typer's messages leave out what was typed.
-def _parse_number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise typer.BadParameter(f"a number is needed, got {text!r}") from None
+def _parser(kind: Callable[[str], Any], needed: str) -> Callable[[str], Any]:
+    """Return a parser whose message says what was typed, which typer's own leave out."""
+
+    def parse(text: str) -> Any:
+        try:
+            return kind(text)
+        except ValueError:
+            raise typer.BadParameter(f"a {needed} is needed, got {text!r}") from None
+
+    return parse
 
 
-def _parse_whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise typer.BadParameter(f"a whole number is needed, got {text!r}") from None
+_NUMBER, _WHOLE = _parser(float, "number"), _parser(int, "whole number")
 
 
 def _number(help: str, metavar: str = "X") -> _Option:
-    option = typer.Option(parser=_parse_number, metavar=metavar, help=help)
+    option = typer.Option(parser=_NUMBER, metavar=metavar, help=help)
     return Annotated[float | None, option], None
 
 
 def _whole(help: str, metavar: str = "N", default: int | None = None) -> _Option:
-    option = typer.Option(parser=_parse_whole, metavar=metavar, help=help)
+    option = typer.Option(parser=_WHOLE, metavar=metavar, help=help)
     return Annotated[int | None, option], default
 
 
@@ -61,7 +62,7 @@ def _images(default: Any = inspect.Parameter.empty) -> _Option:
 
 _T = typer.Option(
     *("-t", "--t"),
-    parser=_parse_number,
+    parser=_NUMBER,
     metavar="T",
     help="Time, in the image's values times its spacing; for several: -t 0.1 -t 0.2. Without it: "
     "times in geometric progression up to extinction.",
@@ -131,26 +132,32 @@ def skimage_tvflow(
         typer.echo(context.get_help())
 
 
-def _command(**options: _Option) -> Callable[[Callable[[Options], None]], None]:
-    """Register a function of what was typed as the command of its name, with these options."""
+def _command(module: str, **options: _Option) -> Callable[[Callable[[], None]], None]:
+    """Register the command of a function's name and docstring; `module` has what computes it."""
 
-    def register(function: Callable[[Options], None]) -> None:
+    def register(function: Callable[[], None]) -> None:
+        name = function.__name__.strip("_")
+
         def command(**typed: Any) -> None:
-            function(Options(**typed))
+            home = importlib.import_module(f"skimage_tvflow.cli.{module}")
+            getattr(home, function.__name__)(Options(**typed))
 
-        command.__doc__ = function.__doc__
-        command.__annotations__ = {name: hint for name, (hint, _) in options.items()}
         keyword = inspect.Parameter.KEYWORD_ONLY
+        command.__doc__ = function.__doc__
+        command.__annotations__ = {option: hint for option, (hint, _) in options.items()}
         vars(command)["__signature__"] = inspect.Signature(
-            inspect.Parameter(name, keyword, annotation=hint, default=default)
-            for name, (hint, default) in options.items()
+            [
+                inspect.Parameter(option, keyword, annotation=hint, default=default)
+                for option, (hint, default) in options.items()
+            ]
         )
-        app.command(function.__name__.strip("_"))(command)
+        app.command(name)(command)
 
     return register
 
 
 @_command(
+    "commands",
     t=_TIMES,
     n_steps=_whole("Time steps to the largest time. Without it: as many as --tol needs."),
     order=_whole(
@@ -161,7 +168,7 @@ def _command(**options: _Option) -> Callable[[Callable[[Options], None]], None]:
     max_num_iter=_whole("Most iterations in one time step. [default: 2000]"),
     **_ON_IMAGES,
 )
-def flow(options: Options) -> None:
+def flow() -> None:
     """Compute the flow of images at one or several times.
 
     Without -t: at twelve times up to extinction.
@@ -173,24 +180,19 @@ def flow(options: Options) -> None:
     in 64 bits with a --tol below 1e-5; other integers in 64 bits, floating-point values as they
     are. TIFF files are written with 32 bits.
     """
-    from skimage_tvflow.cli.commands import flow
-
-    flow(options)
 
 
-@_command(t=_TIMES, times=_BANDS, **_ON_IMAGES)
-def spectrum(options: Options) -> None:
+@_command("bands", t=_TIMES, times=_BANDS, **_ON_IMAGES)
+def spectrum() -> None:
     """Take images apart into bands that vanish one after the other.
 
     Writes the bands as a TIFF stack, one for each time but the last, the residual as a TIFF that
     completes their sum to the image, and the spectrum as a table (CSV) and a picture (PNG).
     """
-    from skimage_tvflow.cli.commands import spectrum
-
-    spectrum(options)
 
 
 @_command(
+    "bands",
     band=(Annotated[tuple[str, str] | None, _BAND], None),
     stop=_flag("stop", "With --band: take that away, and keep all the rest."),
     low=_number("Keep what vanishes at T or later, and the residual.", "T"),
@@ -199,34 +201,30 @@ def spectrum(options: Options) -> None:
     times=_BANDS,
     **_ON_IMAGES,
 )
-def filter_(options: Options) -> None:
+def filter_() -> None:
     """Keep or take away what vanishes at some times of the flow.
 
     One of --band, --low and --high is needed. Times are in the image's values times its spacing.
     """
-    from skimage_tvflow.cli.commands import filter_bands
-
-    filter_bands(options)
 
 
 @_command(
+    "commands",
     sigma=_number(
         "Standard deviation of the noise, in the image's values; with --unit-range in those from "
         "0 to 1. Without it: estimated from the image."
     ),
     **_ON_IMAGES,
 )
-def denoise(options: Options) -> None:
+def denoise() -> None:
     """Remove white noise from images.
 
     From a stack with a batch axis, image by image.
     """
-    from skimage_tvflow.cli.commands import denoise
-
-    denoise(options)
 
 
 @_command(
+    "train",
     images=_images(None),
     output=_output("The file of weights to write, a .safetensors."),
     synthetic=_whole("Learn from N made images of dead leaves, instead of reading.", default=0),
@@ -237,7 +235,7 @@ def denoise(options: Options) -> None:
     checkpoint_dir=_text("Where to keep a checkpoint, to go on with later.", "FOLDER"),
     **_LAST,
 )
-def train(options: Options) -> None:
+def train() -> None:
     """Train a network for the flow, without targets.
 
     Writes the weights, which TVFlowNet.from_pretrained reads.
@@ -245,25 +243,17 @@ def train(options: Options) -> None:
     IMAGE is a file or a folder that has images directly inside, of any sizes; channels and the
     images of a T axis are separate images, other stacks are volumes.
     """
-    from skimage_tvflow.cli.train import train
-
-    train(options)
 
 
-@_command(json=_LAST["json"], debug=_LAST["debug"])
-def info(options: Options) -> None:
+@_command("demo_info", json=_LAST["json"], debug=_LAST["debug"])
+def info() -> None:
     """Show versions, backends, devices and threads."""
-    from skimage_tvflow.cli.demo_info import info
-
-    info(as_json=options.json)
 
 
 @_command(
+    "demo_info",
     output=_output("Folder for the results; made when missing.", "FOLDER", "out"),
     debug=_LAST["debug"],
 )
-def demo(options: Options) -> None:
+def demo() -> None:
     """Show the flow of a real image: a table, a stack, a picture."""
-    from skimage_tvflow.cli.demo_info import demo
-
-    demo(Path(options.output))

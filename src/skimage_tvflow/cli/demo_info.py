@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from skimage_tvflow.cli import loaded
-from skimage_tvflow.cli.commands import Clock, refuse_without_matplotlib
+from skimage_tvflow.cli.app import Options
+from skimage_tvflow.cli.bands import refuse_without_matplotlib
+from skimage_tvflow.cli.commands import Clock
 from skimage_tvflow.cli.jobs import refuse_outputs, whole_files
 from skimage_tvflow.cli.program import CliError
 from skimage_tvflow.cli.report import column, print_json, print_line, print_table, reporting
@@ -24,8 +26,9 @@ STACK, SHEET = "camera_scale_space.tif", "camera_scale_space.png"
 PACKAGES = ("numpy", "numba", "scikit-learn", "scikit-image", "tifffile", "imagecodecs", "imageio")
 
 
-def demo(output: Path) -> None:
+def demo(options: Options) -> None:
     """Compute the flow of the camera image up to extinction and write it into a folder."""
+    output = Path(options.output)
     refuse_without_matplotlib("the contact sheet")
     if output.exists() and not output.is_dir():
         raise CliError(f"{output} is a file; a folder is needed. Type -o out")
@@ -61,7 +64,7 @@ def demo(output: Path) -> None:
     print_line(f"wrote {output / STACK} ({len(times)} frames) and {output / SHEET}")
 
 
-def info(*, as_json: bool) -> None:
+def info(options: Options) -> None:
     """Print versions, backends, devices and threads."""
     import torch
 
@@ -89,7 +92,7 @@ def info(*, as_json: bool) -> None:
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
     }
-    if as_json:
+    if options.json:
         print_json(record)
         return
     for name, value in record.items():

@@ -75,12 +75,14 @@ def _read_other(path: Path) -> Picture:
         Image.MAX_IMAGE_PIXELS = limit
     with image:
         n_frames = getattr(image, "n_frames", 1)
-        if n_frames > 1:
+        if n_frames > 1 and image.format != "MPO":
             raise BadImage(
                 f"{path} is an animation of {n_frames} frames; one image, or a stack, is needed. "
                 "Save its frames as files of their own, or as a TIFF stack."
             )
         array, notes = _decode(path, image)
+        if n_frames > 1:  # as cameras write it: a photograph, and previews or other views of it
+            notes = (*notes, f"the first of its {n_frames} pictures is read")
         orientation = image.getexif().get(0x0112, 1)
     picture = Picture(path, array, "YX" + "S" * (array.ndim - 2), notes=notes)
     if array.shape[2:] in ((2,), (4,)):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from skimage_tvflow.atomic_write import atomic_write
-from skimage_tvflow.cli.files import IMAGE_SUFFIXES
+from skimage_tvflow.cli.files import ANY_VALUES, IMAGE_SUFFIXES
 from skimage_tvflow.cli.program import CliError
 
 # Added to the name of an image in a folder of results, by command.
@@ -106,6 +106,17 @@ def files_of(image: Path, output: Path | None = None) -> list[Path]:
             "inside; at least one is needed. Type the folder that has them, or the files' names."
         )
     return files
+
+
+def refuse_typed_format(destination: str, what: str, needed: str, instead: str = "") -> None:
+    """Raise if a file was typed as output whose format cannot hold what was asked for."""
+    target = Path(destination)
+    is_folder = destination.endswith(("/", os.sep)) or target.is_dir()
+    if target.suffix and target.suffix.lower() not in ANY_VALUES and not is_folder:
+        raise CliError(
+            f"{what.format(target.suffix)}; {needed} is needed. "
+            f"Type a name that ends in .tif: -o {target.with_suffix('.tif')}{instead}"
+        )
 
 
 def refuse_outputs(targets: Sequence[Path], *, force: bool) -> None:

@@ -47,9 +47,10 @@ class Picture:
     notes: tuple[str, ...] = ()
 
     def split_alpha(self) -> Picture:
-        """Return the picture with its last channel as alpha, which is not to be smoothed."""
-        colour, alpha = self.array[..., :-1], self.array[..., -1:]
-        axes = self.axes
+        """Return the picture with its last sample as alpha, which is not to be smoothed."""
+        array = np.moveaxis(self.array, self.axes.index("S"), -1)
+        colour, alpha = array[..., :-1], array[..., -1:]
+        axes = self.axes.replace("S", "") + "S"
         if colour.shape[-1] == 1:
             colour, axes = colour[..., 0], axes[:-1]
         note = "its alpha channel is kept as it is"

@@ -46,7 +46,7 @@ class Progress:
             self._bar.update(task, total=1.0, completed=fraction)
             if not self._terminal and time.monotonic() - self._said >= EVERY:
                 self._said = time.monotonic()
-                say(f"{label}, {100 * fraction:.0f} %")
+                say(f"{label}, {int(100 * fraction)} %")
             return False
 
         return callback

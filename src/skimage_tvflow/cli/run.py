@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -46,11 +46,8 @@ class Task:
         write_picture(path, array, self.picture, times, scale=self.scale)
 
 
-class Computed(NamedTuple):
-    """What a command made of an image: what to report, and what writes each of the outputs."""
-
-    record: dict[str, Any]
-    writers: Sequence[Callable[[Path], None]]
+# What a command made of an image: what to report, and what writes each of the outputs.
+Computed = tuple[dict[str, Any], Sequence[Callable[[Path], None]]]
 
 
 def run(
@@ -124,10 +121,10 @@ def _process(
             estimator = ChambolleTVFlow(**{**solver, **axes})
             estimator.fit(image)  # raises what is wrong with the image before computing
             task = Task(picture, image, scale, axes, estimator, progress)
-            computed = compute(task)
+            record, writers = compute(task)
             progress.stage("writing", n_frames * image.nbytes)
             with whole_files(job.targets, force=options.force) as partials:
-                for write, partial in zip(computed.writers, partials, strict=True):
+                for write, partial in zip(writers, partials, strict=True):
                     write(partial)
     except Exception as error:
         better = _about(job.source, image, n_frames, error)
@@ -140,7 +137,7 @@ def _process(
         "output": targets if len(targets) > 1 else targets[0],
         "shape": picture.array.shape,
         **{name: axes.get(name) for name in ("channel_axis", "batch_axis", "spacing")},
-        **computed.record,
+        **record,
     }
 
 

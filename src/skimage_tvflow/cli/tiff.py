@@ -51,7 +51,7 @@ def read_tiff(path: Path, series: int | None) -> Picture:
             f"{path} stores its values as {photometric} colours; grey values or RGB are needed. "
             "Convert it, in ImageJ with Image > Type > RGB Color for example."
         )
-    if picture.axes.endswith("S") and page.extrasamples and page.extrasamples[-1] in (1, 2):
+    if "S" in picture.axes and page.extrasamples and page.extrasamples[-1] in (1, 2):
         picture = picture.split_alpha()
     orientation = page.tags.valueof("Orientation", 1)
     return picture.upright(orientation) if {"Y", "X"} <= set(picture.axes) else picture
