@@ -77,6 +77,8 @@ def record_of(tvflow, path, *options):
 
 
 UM = {"unit": "um", "spacing": 2.0}
+OME_UNITS = {"PhysicalSizeX": 250, "PhysicalSizeXUnit": "nm", "PhysicalSizeY": 500}
+OME_UNITS |= {"PhysicalSizeYUnit": "nm", "PhysicalSizeZ": 2, "PhysicalSizeZUnit": "µm"}
 OME = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
 
 
@@ -85,6 +87,7 @@ OME = {"PhysicalSizeX": 0.25, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
     [
         ({"imagej": True, "resolution": (2, 4), "metadata": UM}, [2, 0.25, 0.5], "2, 0.25, 0.5 um"),
         ({"ome": True, "metadata": OME}, [2, 0.5, 0.25], "spacing 2, 0.5, 0.25 um from the file"),
+        ({"ome": True, "metadata": OME_UNITS}, [2, 0.5, 0.25], "2, 0.5, 0.25 um from the file"),
         ({"ome": True, "metadata": {"PhysicalSizeX": 0.5}}, None, "none for axis Z, Y"),
         ({"imagej": True, "resolution": (72, 72), "metadata": {"unit": "inch"}}, None, ""),
         ({"imagej": True, "resolution": (1, 1), "metadata": {"unit": "pixel"}}, None, ""),

@@ -9,6 +9,7 @@ import pytest
 import tifffile
 
 from skimage_tvflow import TVFlowNet
+from skimage_tvflow.cli import train
 
 
 @pytest.fixture
@@ -20,6 +21,12 @@ def folder(tmp_path):
         gray = rng.integers(0, 256, shape).astype(np.uint8)
         imageio.imwrite(images / f"{number}.png", gray)
     return images
+
+
+@pytest.fixture(autouse=True)
+def small_images(monkeypatch):
+    """Make images of a size that costs a test little."""
+    monkeypatch.setattr(train, "_SIDE", {2: 32, 3: 16})
 
 
 def test_a_folder_becomes_weights(tvflow, folder, tmp_path, image):

@@ -14,37 +14,18 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 @dataclass(frozen=True)
 class Picture:
-    """The values of an image file, and what the file says about them.
-
-    Attributes
-    ----------
-    path : Path
-        Where it came from.
-    array : ndarray
-        The values, in the file's own type and range, without alpha.
-    axes : str
-        One letter per axis, as in TIFF: Y and X, S or C for channels, T for time, Z for depth, and
-        Q or I for what the format does not name.
-    alpha : ndarray or None
-        The opacity, of the shape of `array` with a last axis of length 1 for the channels.
-    spacing : mapping
-        Pixel sizes, from letters of the axes.
-    unit : str
-        Of the pixel sizes.
-    tags : mapping
-        Resolution and pixel sizes as arguments of ``tifffile.imwrite``.
-    notes : tuple of str
-        What reading has changed, for people.
-    """
+    """The values of an image file, and what the file says about them."""
 
     path: Path
-    array: Array
-    axes: str
-    alpha: Array | None = None
-    spacing: Mapping[str, float] = field(default_factory=dict)
-    unit: str = ""
-    tags: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    array: Array  # in the file's own type and range, without alpha
+    axes: (
+        str  # a letter for each axis as in TIFF: Y X, Z depth, T time, S or C channels, Q or I any
+    )
+    alpha: Array | None = None  # as array, with a last axis of length 1 for the channels
+    spacing: Mapping[str, float] = field(default_factory=dict)  # from letters of axes
+    unit: str = ""  # of the spacing
+    tags: Mapping[str, Any] = field(default_factory=dict)  # pixel sizes for tifffile.imwrite
+    notes: tuple[str, ...] = ()  # what reading has changed, for people
 
     def split_alpha(self) -> Picture:
         """Return the picture with its last sample as alpha, which is not to be smoothed."""
@@ -53,7 +34,7 @@ class Picture:
         axes = self.axes.replace("S", "") + "S"
         if colour.shape[-1] == 1:
             colour, axes = colour[..., 0], axes[:-1]
-        note = "its alpha channel is kept as it is"
+        note = "its alpha channel is not smoothed: images keep it as it is, bands are without it"
         return replace(self, array=colour, axes=axes, alpha=alpha, notes=(*self.notes, note))
 
     def join_alpha(self, frames: Array, scale: float) -> tuple[Array, str]:

@@ -19,6 +19,7 @@ from skimage_tvflow.cli.program import BadImage
 # Equal resolutions below this say how large to print a picture, not how large its pixels are.
 PRINT_RESOLUTION = 2540  # dots per inch, pixels of 10 um
 _MICROMETRES = {2: 25400.0, 3: 10000.0}  # in TIFF's units of the resolution: inch, centimetre
+_METRIC = {"nm": 1e-3, "um": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
 _PIXELS = {"", "pixel", "pixels", "None", None}
 _JPEG = (6, 7, 34892)  # compressions that tifffile decodes to RGB
 _INCHES = {"inch", "inches", "in"}
@@ -116,14 +117,23 @@ def _pixel_sizes(tif: Any, series: Any, number: int) -> dict[str, Any]:
     known = all(value is not None and all(value) for value in per_unit)
     code = int(tags.valueof("ResolutionUnit") or 2) if known else None
     texts = _descriptions(tif, number)
-    named = {axis: texts[f"PhysicalSize{axis}"] for axis in "ZYX" if f"PhysicalSize{axis}" in texts}
-    spacing = {axis: float(size) for axis, size in named.items()}
-    unit = str(texts.get("PhysicalSizeXUnit", "um")).replace("µ", "u")
+    spacing, unit = _from_ome(texts)
     if not spacing and known:
         x, y = (denominator / numerator for numerator, denominator in per_unit)
         spacing, unit = _from_resolution(x, y, code, texts)
     resolution = {"resolution": tuple(per_unit), "resolutionunit": code} if known else {}
     return {"spacing": spacing, "unit": unit, "tags": {**resolution, "metadata": texts}}
+
+
+def _from_ome(texts: Mapping[str, Any]) -> tuple[dict[str, float], str]:
+    """Return the pixel sizes of OME in their unit, or in micrometres if they have several."""
+    sizes = {axis: float(texts.get(f"PhysicalSize{axis}", 0)) for axis in "ZYX"}
+    units = {axis: str(texts.get(f"PhysicalSize{axis}Unit", "um")).replace("µ", "u")
+             for axis, size in sizes.items() if size > 0}  # fmt: skip
+    if len(set(units.values())) == 1:
+        return {axis: sizes[axis] for axis in units}, units.popitem()[1]
+    known = {axis: _METRIC[unit] for axis, unit in units.items() if unit in _METRIC}
+    return {axis: sizes[axis] * factor for axis, factor in known.items()}, "um"
 
 
 def _from_resolution(
