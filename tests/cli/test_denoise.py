@@ -111,3 +111,13 @@ def test_noise_that_nothing_has(refused, noisy_tif, tmp_path, sigma):
     options = ("--sigma", sigma, "-o", tmp_path / "a.tif")
     message = refused(noisy_tif, *options, command="denoise")
     assert message.startswith(f"error: {noisy_tif}: sigma must be finite and >= 0, got {sigma}.")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 6)])
+def test_a_constant_image_has_no_noise(tvflow, tmp_path, shape):
+    np.save(tmp_path / "a.npy", np.full(shape, 7.0))
+    outcome = tvflow("denoise", tmp_path / "a.npy", "-o", tmp_path / "b.npy")
+    assert outcome.status == 0
+    assert outcome.err == ""
+    assert "noise 0 (estimated), of what was removed 0;" in outcome.out
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), 7)

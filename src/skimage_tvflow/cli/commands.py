@@ -148,6 +148,8 @@ def _denoise_one(
     from skimage_tvflow.applications import denoise
 
     sigma = options.sigma
+    if sigma is None and np.ptp(image) == 0:
+        sigma = 0.0  # the estimate for a single pixel would be NaN
     if sigma is None:
         channel_axis = axes.get("channel_axis")
         sigma = float(estimate_sigma(image, channel_axis=channel_axis, average_sigmas=True))

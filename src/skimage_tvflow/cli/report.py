@@ -123,8 +123,3 @@ def column(heading: str, values: Sequence[Any], digits: int = 4) -> dict[str, li
     batch = max((np.size(value) for value in values), default=1)
     heading = heading if batch == 1 else f"{heading} (mean of {batch})"
     return {heading: [format_number(float(np.mean(value)), digits) for value in values]}
-
-
-def seconds_column(seconds: Sequence[float]) -> dict[str, list[str]]:
-    """Return the column of the seconds after which each time was reached."""
-    return {"seconds": [f"{second:.3f}" for second in seconds]}
