@@ -123,8 +123,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             Once per call, if the wanted accuracy was not reached.
         """
         flow_input = self._check_input(image, t)
-        frames = self._collect(flow_input, _IMAGES_ONLY, None).frames()
-        return frames[0] if flow_input.times.scalar else frames
+        return self._collect(flow_input, _IMAGES_ONLY, None).flow()
 
     def fit_transform(self, image: Any, y: Any = None, t: Any = None) -> Any:
         """Fit to an image, then transform it.

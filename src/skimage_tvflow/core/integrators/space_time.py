@@ -16,7 +16,7 @@ from skimage_tvflow.core.backends.protocol import Minimisation, SpaceTimeGrid
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.parallel import run_all
-from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.recorder import SampledTrajectory, Samples, stack_samples
 from skimage_tvflow.core.time_grid import TimeGrid
@@ -95,9 +95,10 @@ class SpaceTimeIntegrator:
     def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
         """See :class:`~skimage_tvflow.core.integrate.Integrator`; all times come at once."""
         minima: dict[int, Minimum] = {}
+        own = solver_times(times, self._problem.unit)
 
         def work(item: int) -> None:
-            minima[item] = self._solve(item, np.asarray(times))
+            minima[item] = self._solve(item, own[:, item])
 
         tasks = [functools.partial(work, item) for item in range(len(self._shares))]
         on_cpu = self._problem.u.device.type == "cpu"
@@ -109,7 +110,6 @@ class SpaceTimeIntegrator:
 
     def _solve(self, item: int, times: np.ndarray) -> Minimum:
         u, spacing = self._problem.u[item], self._problem.spacing
-        times = times * self._problem.unit[item]
         if self._problem.deviation[item] == 0:
             path = SampledTrajectory(u, times, 0.0, spacing, self._request)
             path.stand_still()
