@@ -249,7 +249,7 @@ class TestTraining:
         assert flows[0].loss_curve_ != flows[1].loss_curve_
 
     def test_is_the_same_in_every_thread(self, images):
-        flows = [quick(max_epochs=1, train_batch_size=1) for _ in range(40)]
+        flows = [quick(max_epochs=1, train_batch_size=1) for _ in range(16)]
         threads = [
             threading.Thread(target=lambda k=k: [flow.fit(images[2:]) for flow in flows[k::4]])
             for k in range(4)
@@ -481,7 +481,7 @@ class TestRefusals:
             "refine": [-1, "more", True, 10**30],
             "architecture": ["resnet"],
             "max_epochs": [-1, "many", 1.5],
-            "lr": [0, "fast"],
+            "lr": [0, "fast", 1e308],
             "patch_size": [1, "big"],
             "train_batch_size": [0, "big", 10**30],
             "validation_fraction": [0, 1, "half"],
@@ -509,7 +509,7 @@ def test_patterns_of_single_pixels_do_not_grow(image):
     np.testing.assert_allclose(u, 0.5, atol=1e-3)
 
 
-@pytest.mark.parametrize("lr", [1e5, 1e30, 1e308])
+@pytest.mark.parametrize("lr", [1e5, 1e30])
 def test_a_training_that_leaves_the_numbers_is_an_error_at_once(image, lr):
     heard = []
     flow = TVFlowNet(max_epochs=9, lr=lr, random_state=0, early_stopping=False)

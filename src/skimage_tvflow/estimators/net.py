@@ -48,6 +48,8 @@ from skimage_tvflow.learned.weight_files import PretrainedNetwork
 _MOST_STEPS = 100_000
 # Beyond this an update of the weights does not fit into memory; the recipe has 4.
 _LARGEST_TRAIN_BATCH = 65_536
+# The updates of Adam are computed in float32, which ends at 3e38; useful rates are below 0.1.
+_LARGEST_LR = 1e30
 
 
 class TVFlowNet(BaseTVFlow):
@@ -84,7 +86,7 @@ class TVFlowNet(BaseTVFlow):
         Epochs of `fit`, each of at most 100 updates. "auto" depends on the number of pixels to
         learn from. 0 takes `weights` as they are.
     lr : "auto" or float, default="auto"
-        Largest learning rate of Adam. "auto" is 0.003.
+        Largest learning rate of Adam, at most 1e30. "auto" is 0.003.
     patch_size : "auto" or int, default="auto"
         Side of the patches to learn from. "auto" is 48, or 20 in three dimensions.
     train_batch_size : "auto" or int, default="auto"
@@ -178,7 +180,7 @@ class TVFlowNet(BaseTVFlow):
         "weights": [str, os.PathLike, None],
         "architecture": [StrOptions({"unrolled"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "lr": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "lr": [Interval(Real, 0, _LARGEST_LR, closed="right"), StrOptions({"auto"})],
         "patch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
         "train_batch_size": [
             Interval(Integral, 1, _LARGEST_TRAIN_BATCH, closed="both"),

@@ -179,6 +179,8 @@ class Trainer:
         self.losses = tensors["losses"].tolist()
         self.validation_losses = tensors["validation_losses"].tolist()
 
+    # The caller may have switched gradients off.
+    @torch.enable_grad()
     def _update(self, state: NetworkState | None, update: int) -> tuple[NetworkState, float]:
         if state is None or self._rng.random() < RESTART_PROBABILITY:
             state = self._draw_state()
@@ -187,11 +189,9 @@ class Trainer:
             state = state.detached().with_steps_longer(torch.from_numpy(growth).float())
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.lr_at(update)
-        # The caller may have switched gradients off.
-        with torch.enable_grad():
-            loss, state = _mean_gap(self._net, state, STEPS_PER_UPDATE)
-            self._optimizer.zero_grad()
-            loss.backward()
+        loss, state = _mean_gap(self._net, state, STEPS_PER_UPDATE)
+        self._optimizer.zero_grad()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(self._net.parameters(), GRADIENT_CLIP)
         self._optimizer.step()
         value = float(loss.detach())
