@@ -383,8 +383,12 @@ class TestTraining:
         assert hasattr(flow, "net_")
 
     def test_early_stopping(self, images):
-        flow = quick(max_epochs=200, lr=1e-30).fit(images)
+        heard = []
+        flow = quick(max_epochs=200, lr=1e-30)
+        flow.fit(images, callback=lambda progress: heard.append(progress.fraction) and None)
         assert flow.n_iter_ < 200
+        assert heard == sorted(heard)
+        assert heard[-1] == 1
 
     def test_progress_bar(self, images, capsys):
         quick(verbose=1).fit(images)

@@ -73,7 +73,9 @@ def train(
         while not trainer.finished and trainer.run_epoch(stop):
             if checkpoint is not None:
                 checkpoint.write()
-        show(1.0, trainer.validation_losses)
+        if trainer.finished and len(trainer.losses) < recipe.max_epochs:
+            # Early stopping is the end of the work too.
+            stop(1.0)
     trainer.load_best_weights()
     return trainer.losses, trainer.validation_losses
 

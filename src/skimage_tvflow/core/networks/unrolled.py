@@ -197,7 +197,7 @@ class UnrolledNet(nn.Module):
             layer.draw_weights(generator)
         with torch.no_grad():
             net.momentum.fill_(_MOMENTUM)
-        return net
+        return net.eval()
 
     def n_layers(self, state: NetworkState) -> int:
         """Return how many layers the next step has."""
