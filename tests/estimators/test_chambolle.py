@@ -43,6 +43,15 @@ def small(image):
     return image[8:28, 16:40]
 
 
+def assert_same_flow(one, other):
+    """Hold that two answers are the same solve: apart by less than a hundredth of its tol.
+
+    Not bit for bit: a processor may round a sum and a product together in one call of the kernel
+    and apart in another.
+    """
+    np.testing.assert_allclose(one, other, rtol=0, atol=1e-5)
+
+
 class TestTimes:
     def test_a_number_gives_an_image_and_a_sequence_a_stack(self, estimator, small):
         assert estimator.transform(small, 0.1).shape == small.shape
@@ -64,7 +73,7 @@ class TestTimes:
         np.testing.assert_array_equal(estimator.transform(small, asked), frames[[3, 1, 3, 0, 2]])
         result = estimator.solve(small, asked)
         assert result.times.tolist() == asked
-        np.testing.assert_array_equal(result.u, frames[[3, 1, 3, 0, 2]])
+        assert_same_flow(result.u, frames[[3, 1, 3, 0, 2]])
         assert (result.error_estimate == result.error_estimate[[0, 1, 0, 3, 4]]).all()
 
     def test_at_zero_it_is_the_image(self, estimator, small):
@@ -101,7 +110,7 @@ class TestResult:
         assert result.n_iter.shape == result.converged.shape == ()
         assert result.converged
         assert result.n_iter > 0
-        np.testing.assert_array_equal(result.u, estimator.transform(small, [0.1, 0.2]))
+        assert_same_flow(result.u, estimator.transform(small, [0.1, 0.2]))
         with pytest.raises(AttributeError):
             result.u = None
 
@@ -175,7 +184,7 @@ class TestDual:
         for params in ({}, {"n_steps": 6}, fixed):
             flow = ChambolleTVFlow(**params)
             with_dual = flow.solve(small, self.TIMES, return_dual=True).u
-            np.testing.assert_allclose(with_dual, flow.transform(small, self.TIMES), atol=1e-12)
+            assert_same_flow(with_dual, flow.transform(small, self.TIMES))
 
     def test_coupled_channels_have_one_length(self, small):
         colour = np.stack([small, small**2, 1 - small])
@@ -221,7 +230,7 @@ class TestCallback:
         assert len(set(fractions)) >= 6
         assert 0 <= fractions[0] < fractions[-1] == 1
         assert {progress.time for progress in heard} >= {0.1, 0.4}
-        np.testing.assert_array_equal(loud.u, quiet)
+        assert_same_flow(loud.u, quiet)
 
     def test_returning_true_stops_with_the_times_finished(self, small):
         times = [0.05, 0.1, 0.15, 0.2]
@@ -229,7 +238,7 @@ class TestCallback:
         result = flow.solve(small, times[::-1], callback=lambda progress: progress.time >= 0.1)
         assert result.times.tolist() == [0.1, 0.05]
         assert result.u.shape == (2, *small.shape)
-        np.testing.assert_array_equal(result.u, flow.transform(small, times)[1::-1])
+        assert_same_flow(result.u, flow.transform(small, times)[1::-1])
         assert not result.converged
 
     def test_stops_within_a_long_step(self, small):

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.integrate import integrate
-from skimage_tvflow.core.integrators.regularized import (
-    RegularizedSettings,
-    fewest_stable_steps,
-    regularized,
-)
+from skimage_tvflow.core.integrate import Method
+from skimage_tvflow.core.integrators.regularized import RegularizedSteps, fewest_stable_steps
 from skimage_tvflow.estimators.base import BaseTVFlow
-from skimage_tvflow.estimators.callbacks import Report
 from skimage_tvflow.inputs.flow_input import FlowInput
 
 _LAGGED_STEPS = 50
@@ -125,30 +117,22 @@ class RegularizedTVFlow(BaseTVFlow):
         self.batch_size = batch_size
         self.device = device
 
-    def _march(
-        self,
-        job: FlowInput,
-        items: slice,
-        *,
-        request: OutputRequest,
-        out: torch.Tensor | None = None,
-        report: Report | None = None,
-    ) -> Iterator[Frames]:
-        settings = RegularizedSettings(
-            self.scheme, float(self.eps), self._steps(job), int(self.max_num_iter)
+    def _method(self, flow_input: FlowInput) -> Method:
+        return RegularizedSteps(
+            self.scheme, float(self.eps), self._steps(flow_input), int(self.max_num_iter)
         )
-        times, image, way = job.times.increasing, job.image[items], regularized(settings)
-        return integrate(image, times, job.spacing, way, request=request, out=out, report=report)
 
-    def _steps(self, job: FlowInput) -> int | None:
+    def _steps(self, flow_input: FlowInput) -> int | None:
         """The number of steps, or None for as many explicit ones as are needed."""
         if self.scheme != "explicit":
             return _LAGGED_STEPS if self.n_steps == "auto" else int(self.n_steps)
-        sizes = job.image.shape[2:]
-        needed = fewest_stable_steps(job.times.increasing[-1], self.eps, job.spacing, sizes)
+        sizes = flow_input.image.shape[2:]
+        needed = fewest_stable_steps(
+            flow_input.times.increasing[-1], self.eps, flow_input.spacing, sizes
+        )
         if needed > _MOST_STEPS:
             raise ValueError(
-                f"Explicit Euler with eps={self.eps} up to t={job.times.increasing[-1]} would take "
+                f"Explicit Euler with eps={self.eps} up to t={flow_input.times.increasing[-1]} would take "
                 f"{needed:.1e} steps. Pass a larger eps, such as eps={self.eps * 1e3:g}, or "
                 "scheme='lagged-diffusivity'."
             )
@@ -157,7 +141,7 @@ class RegularizedTVFlow(BaseTVFlow):
         if int(self.n_steps) < needed:
             raise ValueError(
                 f"n_steps={self.n_steps} explicit Euler steps are unstable with eps={self.eps} up "
-                f"to t={job.times.increasing[-1]}: at least {needed} are needed. Pass "
+                f"to t={flow_input.times.increasing[-1]}: at least {needed} are needed. Pass "
                 f"n_steps={needed} or more, n_steps='auto', or scheme='lagged-diffusivity'."
             )
         return int(self.n_steps)

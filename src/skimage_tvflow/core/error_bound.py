@@ -48,7 +48,7 @@ class ErrorBound:
     """
 
     def __init__(self, start: np.ndarray, spacing: Sequence[float]) -> None:
-        self.bound = start.astype(np.float64)
+        self.value = start.astype(np.float64)
         self._spacing = spacing
 
     def add_step(self, before: Tensor, after: Tensor, dual: Tensor, lengths: np.ndarray) -> None:
@@ -59,7 +59,7 @@ class ErrorBound:
         found = backends.gap_and_residual(before, after, dual, lengths, self._spacing)
         start, middle, end = found.gaps
         integral = lengths * (start + 2 * middle + end) / 4 / before[0].numel()
-        self.bound = np.sqrt(self.bound**2 + 2 * integral) + found.residual
+        self.value = np.sqrt(self.value**2 + 2 * integral) + found.residual
 
 
 def certify(
@@ -82,10 +82,10 @@ def certify(
     for m, time in enumerate(times):
         after = u[:, m]
         if time == 0:
-            own.bound += distance(after, before).cpu().numpy()
+            own.value += distance(after, before).cpu().numpy()
         else:
             own.add_step(before, after, dual[:, m], (time - now) * unit)
-        bounds.append(own.bound.copy())
+        bounds.append(own.value.copy())
         if finer is not None:
             bounds[-1] = np.minimum(bounds[-1], finer.bound(after, (time - now) * unit))
         before, now = after, time
@@ -99,7 +99,7 @@ class _FinerTrajectory:
         self._n_steps = n_steps
         self._deviation = problem.deviation
         self._trajectory = backends.start(problem.u, problem.spacing, "accelerated")
-        self._ledger = ErrorBound(problem.rounding, problem.spacing)
+        self._error_bound = ErrorBound(problem.rounding, problem.spacing)
         self._at = problem.u
 
     def bound(self, candidate: Tensor, lengths: np.ndarray) -> np.ndarray:
@@ -114,7 +114,7 @@ class _FinerTrajectory:
                 self._trajectory.advance(everyone, [1], step[None], n_iter)
                 after = self._trajectory.primal(everyone)
                 dual = self._trajectory.dual(everyone)
-                self._ledger.add_step(self._at, after, dual, step)
+                self._error_bound.add_step(self._at, after, dual, step)
                 self._at = after
         apart = distance(candidate, self._at).cpu().numpy()
-        return self._ledger.bound + apart * (1 + ROUNDING)
+        return self._error_bound.value + apart * (1 + ROUNDING)

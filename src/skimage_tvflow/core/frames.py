@@ -32,15 +32,16 @@ class OutputRequest:
 class Frames:
     """The flow of all items at M successive requested times.
 
-    Integrators give images in the values of the image and errors in those of the solver;
-    :func:`.integrate.integrate` gives both in the values of the image.
+    Integrators give images in the values of the image, errors and bounds in those of the problem,
+    and the iterations since the frames before. :func:`.integrate.integrate` gives all in the values
+    of the image, and the iterations since time 0.
 
     Attributes
     ----------
     times : M floats, in the caller's unit
     u : Tensor of shape (N, M, C, *spatial), the receiver's to overwrite
     error : array of shape (N, M), estimated RMS error; NaN where nothing estimates it
-    n_iter : array of shape (N,), iterations since the frames before
+    n_iter : array of shape (N,), iterations of the dual solves
     converged : array of shape (N,), bool
     dual : Tensor of shape (N, M, C, n_spatial, *spatial) or None, the mean of phi since the
         requested time before

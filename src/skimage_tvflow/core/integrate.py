@@ -1,8 +1,8 @@
-"""The driver: from an image and times to frames, in the image's own values."""
+"""The one driver: from an image and times to frames, by any method."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -10,84 +10,100 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.integrators.adaptive_steps import Adaptive
-from skimage_tvflow.core.integrators.euler import EulerSettings
-from skimage_tvflow.core.integrators.fixed_steps import Controlled, Plain
-from skimage_tvflow.core.problem import Problem, Units
+from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report, throttled
 
 
-class Way(Protocol):
-    """From a problem through increasing times: what every estimator brings of its own."""
+class Integrator(Protocol):
+    """One run of a method: how its steps are taken, and nothing else."""
 
-    units: Units
-    flat: np.ndarray
+    def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
+        """All items at the increasing ``times``, all > 0, as they are reached.
 
-    def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
-        """All items at the increasing ``times``, all > 0, as they come."""
+        Images are in the values of the image, errors and bounds in those of the problem. They are
+        put into ``out``, (N, M, C, *spatial), where that saves a copy.
+        """
 
 
-Begin = Callable[[Problem, OutputRequest, Report | None], Way]
+class Method(Protocol):
+    """A method with its parameters, which starts an integrator for a problem."""
+
+    def start(self, problem: Problem, request: OutputRequest, report: Report | None) -> Integrator:
+        """Begin; ``report`` is told the fraction of the work that is done."""
 
 
 def integrate(
     image: Tensor,
     times: Sequence[float],
     spacing: Sequence[float],
-    begin: Begin,
+    method: Method,
     *,
     request: OutputRequest,
     out: Tensor | None = None,
     report: Report | None = None,
 ) -> Iterator[Frames]:
-    """The TV flow of every item of ``image`` at the increasing ``times``, as they come.
+    """The TV flow of every item of ``image`` at the increasing ``times``, as they are reached.
 
     Parameters
     ----------
     image : Tensor of shape (N, C, *spatial)
     times : increasing, all >= 0
     spacing : one per spatial axis
-    begin : gives a way through the times for a problem: :func:`solver`, :func:`.learned.network`,
-        :func:`.joint.joint`
-    wanted : what else to give
-    out : Tensor of shape (N, T, C, *spatial), every image contiguous: where the frames are put if
+    method : Method
+    request : which outputs besides the images
+    out : Tensor of shape (N, T, C, *spatial), every image contiguous: the frames are put there if
         that saves a copy
-    report : called every 20 to 40 ms of work with the time reached; what it raises ends the march
+    report : called every 20 to 40 ms of work with the fraction of the work that is done; an
+        exception it raises ends the integration
     """
-    n, channels, *sizes = image.shape
-    n_iter, converged = np.zeros(n, np.int64), np.ones(n, np.bool_)
     moving = [time for time in times if time > 0]
     if len(moving) < len(times):
-        dual = image.new_zeros((n, 1, channels, len(sizes), *sizes)) if request.dual else None
-        zeros = np.zeros((n, 1))
-        yield Frames([0.0], image.clone()[:, None], zeros, n_iter, converged, dual, zeros)
+        yield _start(image, request)
     if not moving:
         return
-    scheme = begin(Problem.of(image, spacing), request, throttled(report))
-    scale, flat = scheme.units.scale, scheme.flat
-    # What an image's values lose of a small contrast on a large offset when the mean is put back.
-    offset = scheme.units.mean.abs().amax(1).cpu().numpy().astype(np.float64)
+    problem = Problem.of(image, spacing)
+    units, flat = problem.units, problem.deviation == 0
+    integrator = method.start(problem, request, throttled(report))
+    del problem  # or its image would stay in memory as long as the frames are read
+    # Rounding of the result when the mean is put back: a large offset hides a small contrast.
+    offset = units.mean.abs().amax(1).cpu().numpy().astype(np.float64)
     lost = np.where(flat, 0.0, offset * torch.finfo(image.dtype).eps / 4)
     if out is not None:
         out = out[:, len(times) - len(moving) :]
-    for outcome in scheme.outcomes(moving, out):
-        n_iter, converged = n_iter + outcome.n_iter, converged & outcome.converged
-        u = outcome.u
+    n_iter, converged = np.zeros(len(flat), np.int64), np.ones(len(flat), np.bool_)
+    for frames in integrator.frames(moving, out):
+        u = frames.u
+        n_iter, converged = n_iter + frames.n_iter, converged & frames.converged
         if flat.any():
             u[flat] = image[flat][:, None]
-        error = np.maximum(outcome.error.T * scale, lost).T
-        bound = outcome.bound
+        bound = frames.bound
         if bound is not None:
-            # What is returned was rounded once more, to the image's precision.
+            # The result was rounded once more, to the precision of the image.
             largest = torch.stack(u.flatten(2).aminmax(dim=2)).abs().amax(0).cpu().numpy()
             rounding = largest.astype(np.float64) * torch.finfo(u.dtype).eps
-            bound = np.where(flat, 0.0, bound.T * scale + rounding.T).T
+            bound = np.where(flat, 0.0, bound.T * units.scale + rounding.T).T
         yield Frames(
-            outcome.times, u, error, n_iter, converged, outcome.dual, bound, outcome.losses
+            times=frames.times,
+            u=u,
+            error=np.maximum(frames.error.T * units.scale, lost).T,
+            n_iter=n_iter,
+            converged=converged,
+            dual=frames.dual,
+            bound=bound,
+            losses=frames.losses,
         )
 
 
-def solver(settings: EulerSettings) -> Begin:
-    """Implicit Euler steps, solved."""
-    kind = Adaptive if settings.n_steps is None else Plain if settings.tol is None else Controlled
-    return lambda problem, request, report: kind(problem, settings, request, report)
+def _start(image: Tensor, request: OutputRequest) -> Frames:
+    """The image itself, at time 0."""
+    n, channels, *sizes = image.shape
+    zeros = np.zeros((n, 1))
+    return Frames(
+        times=[0.0],
+        u=image.clone()[:, None],
+        error=zeros,
+        n_iter=np.zeros(n, np.int64),
+        converged=np.ones(n, np.bool_),
+        dual=image.new_zeros((n, 1, channels, len(sizes), *sizes)) if request.dual else None,
+        bound=zeros,
+    )

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -142,3 +143,14 @@ def _gradient_slabs(u: Tensor, spacing: Sequence[float]) -> Iterator[tuple[slice
 
 def _total(x: Tensor) -> Tensor:
     return x.flatten(1).sum(1, dtype=exact_dtype(x))
+
+
+def column(values: np.ndarray, like: Tensor) -> Tensor:
+    """One value per item, ready to multiply a tensor whose first axis is the items."""
+    factors = torch.as_tensor(values, dtype=like.dtype, device=like.device)
+    return factors.reshape(-1, *[1] * (like.ndim - 1))
+
+
+def take(u: Tensor, items: np.ndarray) -> Tensor:
+    """``u[items]``, without a copy where that is everything."""
+    return u if len(items) == len(u) else u[items]

@@ -1,4 +1,4 @@
-"""The times of one item that is solved at all of them at once, and what is noted on the way."""
+"""What is noted of a trajectory while an integrator takes its steps, the same for all of them."""
 
 from __future__ import annotations
 
@@ -12,97 +12,183 @@ from torch import Tensor
 from skimage_tvflow.core.error_bound import ErrorBound
 from skimage_tvflow.core.extinction import LastStep
 from skimage_tvflow.core.frames import OutputRequest
-from skimage_tvflow.core.step_control import steps_in_intervals
+from skimage_tvflow.core.operators import column
+
+
+class TrajectoryRecorder:
+    """The error bound and the mean dual variable of n items along one trajectory.
+
+    Parameters
+    ----------
+    start : array of shape (n,)
+        RMS distance of the trajectory's start from the image.
+    spacing : one per spatial axis
+    request : OutputRequest
+        What is not asked for is not computed.
+    """
+
+    def __init__(self, start: np.ndarray, spacing: Sequence[float], request: OutputRequest) -> None:
+        self._error_bound = ErrorBound(start, spacing)
+        self._spacing, self._request = spacing, request
+        self._mean: Tensor | None = None
+        self._span = np.zeros(len(start))
+
+    @property
+    def bound(self) -> np.ndarray:
+        """The bound of the RMS error now, shape (n,)."""
+        return self._error_bound.value
+
+    def add_step(self, before: Tensor, after: Tensor, dual: Tensor, lengths: np.ndarray) -> None:
+        """Go from ``before`` to ``after``, (n, C, *spatial), in ``lengths``, with constant dual."""
+        if self._request.bound:
+            self._error_bound.add_step(before, after, dual, lengths)
+        if self._request.dual:
+            self._span = self._span + lengths
+            if self._mean is None:
+                self._mean = dual.clone()
+                return
+            share = np.divide(lengths, self._span, out=np.zeros_like(lengths), where=lengths > 0)
+            self._mean = torch.lerp(self._mean, dual, column(share, dual))
+
+    def take_mean_dual(self) -> Tensor | None:
+        """The mean of the dual variable since it was taken last; a new mean begins."""
+        mean, self._mean = self._mean, None
+        self._span = np.zeros_like(self._span)
+        return mean
+
+    def branch(self, items: np.ndarray) -> TrajectoryRecorder:
+        """A recorder for an attempt of ``items`` to go on from here."""
+        return TrajectoryRecorder(self.bound[items], self._spacing, self._request)
+
+    def __getitem__(self, items: np.ndarray) -> TrajectoryRecorder:
+        chosen = self.branch(items)
+        chosen._mean = None if self._mean is None else self._mean[items]
+        return chosen
+
+    def accept(self, items: np.ndarray, attempt: TrajectoryRecorder, like: Tensor) -> None:
+        """Take over what an attempt of ``items`` has noted; ``like`` is an image of all items."""
+        self.bound[items] = attempt.bound
+        if attempt._mean is not None:
+            if self._mean is None:
+                shape = (len(self.bound), *attempt._mean.shape[1:])
+                self._mean = like.new_zeros(shape)
+            self._mean[items] = attempt._mean
 
 
 @dataclass
-class Found:
-    """One item at the times asked for: images, mean dual variables, and what is known of them."""
+class Samples:
+    """One item at successive requested times: images, mean dual variables, errors and bounds."""
 
-    u: Tensor
-    dual: Tensor | None
-    error: np.ndarray
-    bound: np.ndarray | None
-    losses: list[float]
-    n_iter: int = 0
-    converged: bool = True
+    u: list[Tensor]
+    duals: list[Tensor]
+    errors: list[float]
+    bounds: list[float]
+
+    def taken(self, begin: int, end: int | None = None) -> Samples:
+        """Those from ``begin`` on and before ``end``."""
+        chosen = slice(begin, end)
+        return Samples(self.u[chosen], self.duals[chosen], self.errors[chosen], self.bounds[chosen])
 
 
-@dataclass(frozen=True)
-class Course:
-    """The time steps of one item, and what comes when nothing is left to move.
+def stack_samples(
+    items: Sequence[Samples], request: OutputRequest
+) -> tuple[Tensor, np.ndarray, Tensor | None, np.ndarray | None]:
+    """Images (N, M, C, *spatial), errors (N, M), and the requested duals and bounds."""
+    u = torch.stack([torch.stack(item.u) for item in items])
+    error = np.array([item.errors for item in items])
+    dual = torch.stack([torch.stack(item.duals) for item in items]) if request.dual else None
+    bound = np.array([item.bounds for item in items]) if request.bound else None
+    return u, error, dual, bound
 
-    Attributes
+
+class SampledTrajectory:
+    """One item on its way through the requested times; linear in time between its steps.
+
+    Parameters
     ----------
-    lengths : array of shape (N,), of the steps
-    ends : the steps at whose end a time asked for is reached, and N
-    later : array, how long it is from the last step to the times that are then left, one by one
+    u : Tensor of shape (C, *spatial), the image at time 0
+    times : array, increasing requested times in the units of the problem
+    start : float, RMS distance of ``u`` from the image
+    spacing : one per spatial axis
+    request : OutputRequest
     """
 
-    lengths: np.ndarray
-    ends: np.ndarray
-    later: np.ndarray
+    def __init__(
+        self,
+        u: Tensor,
+        times: np.ndarray,
+        start: float,
+        spacing: Sequence[float],
+        request: OutputRequest,
+    ) -> None:
+        self.u, self._times, self._spacing, self._request = u, times, spacing, request
+        self._recorder = TrajectoryRecorder(np.array([start]), spacing, request)
+        self.now, self.reached = 0.0, 0
+        self.samples = Samples([], [], [], [])
 
-    @classmethod
-    def of(cls, times: np.ndarray, n_times: int, u: Tensor, spacing: Sequence[float]) -> Course:
-        """``n_times`` steps to the last of ``times``, or to where ``u`` has long been constant."""
-        horizon = min(times[-1], 2 * float(LastStep.of(u[None], spacing).length[0]))
-        inner = times[times < horizon]
-        intervals = np.diff([0.0, *inner, horizon])
-        counts = steps_in_intervals(n_times, intervals, horizon)
-        smallest = torch.finfo(u.dtype).tiny
-        lengths = np.maximum(np.repeat(intervals / counts, counts), smallest)
-        return cls(lengths, np.cumsum(counts), np.diff([horizon, *times[len(inner) :]]))
+    @property
+    def finished(self) -> bool:
+        """Whether all requested times are reached."""
+        return self.reached == len(self._times)
 
+    def add_step(
+        self, after: Tensor, dual: Tensor | None, length: float, error: float = np.nan
+    ) -> None:
+        """Go on to ``after`` in ``length``, and sample the requested times that are passed."""
+        begin, before = self.now, self.u
+        end = begin + length
+        while not self.finished and self._times[self.reached] <= end * (1 + 1e-9):
+            time = self._times[self.reached]
+            share = min((time - begin) / length, 1.0) if length > 0 else 1.0
+            # A sample at the very end of the step is its result, to the last bit.
+            here = after if share > 1 - 1e-9 else before.lerp(after, share)
+            self._move(here, dual, time - self.now)
+            self._sample(error)
+            self.now = time
+        self._move(after, dual, end - self.now)
+        self.now = end
 
-class Record:
-    """The trajectory of one item as it is gone through, noted at the times asked for."""
+    def vanish(self) -> bool:
+        """Go to the mean if a single step does before the next requested time; whether it did.
 
-    def __init__(self, before: Tensor, ledger: ErrorBound, request: OutputRequest) -> None:
-        self._before, self._ledger, self._request = before, ledger, request
-        self._mean: Tensor | None = None
-        self._since = 0.0
-        self._u: list[Tensor] = []
-        self._duals: list[Tensor] = []
-        self._errors: list[float] = []
-        self._bounds: list[float] = []
+        Nothing moves after that: all requested times that are left are sampled at once.
+        """
+        wait = self._times[self.reached] - self.now
+        last = LastStep.of(self.u[None], self._spacing)
+        length = float(last.length[0]) * (1 + 1e-6)
+        if length >= wait:
+            return False
+        if length > 0:
+            self._move(last.mean[0], last.dual(np.array([length]))[0], length)
+            self.now += length
+        self.stand_still()
+        return True
 
-    def move(self, after: Tensor, dual: Tensor | None, length: float) -> None:
-        """Take a step; ``dual`` is needed for the dual variable and the bound."""
-        if dual is not None:
-            part = dual * length
-            self._mean = part if self._mean is None else self._mean + part
-            self._since += length
-        if self._request.bound and dual is not None:
-            lengths = np.array([length])
-            self._ledger.add_step(self._before[None], after[None], dual[None], lengths)
-        self._before = after
+    def stand_still(self, error: float = 0.0, count: int | None = None) -> None:
+        """Sample the next ``count`` requested times, all by default, without moving."""
+        still = self.u.new_zeros((len(self.u), self.u.ndim - 1, *self.u.shape[1:]))
+        for time in self._times[self.reached :][:count]:
+            self._move(self.u, still, time - self.now)
+            self.now = time
+            self._sample(error)
 
-    def vanish(self, length: float, spacing: Sequence[float]) -> bool:
-        """Stand still, or go to the mean where one step does; whether it did."""
-        u = self._before
-        last = LastStep.of(u[None], spacing)
-        if last.length[0] <= length:
-            self.move(last.mean[0], last.dual(np.array([length]))[0], length)
-            return True
-        self.move(u, torch.zeros_like(last.psi[0]), length)
-        return False
+    def take(self, count: int) -> Samples:
+        """The first ``count`` samples, which are then forgotten."""
+        taken, self.samples = self.samples.taken(0, count), self.samples.taken(count)
+        return taken
 
-    def note(self, error: float) -> None:
-        """Here is a time asked for."""
-        self._u.append(self._before)
-        self._errors.append(error)
-        self._bounds.append(float(self._ledger.bound[0]))
-        if self._request.dual and self._mean is not None:
-            self._duals.append(self._mean / self._since)
-        self._mean, self._since = None, 0.0
+    def _move(self, u: Tensor, dual: Tensor | None, length: float) -> None:
+        if length > 0 and dual is not None:
+            self._recorder.add_step(self.u[None], u[None], dual[None], np.array([length]))
+        self.u = u
 
-    def found(self) -> Found:
-        """All that was noted."""
-        return Found(
-            torch.stack(self._u),
-            torch.stack(self._duals) if self._duals else None,
-            np.array(self._errors),
-            np.array(self._bounds) if self._request.bound else None,
-            [],
-        )
+    def _sample(self, error: float) -> None:
+        mean = self._recorder.take_mean_dual()
+        self.samples.u.append(self.u)
+        self.samples.errors.append(error)
+        self.samples.bounds.append(float(self._recorder.bound[0]))
+        if self._request.dual:
+            if mean is None:
+                mean = self.u.new_zeros((1, len(self.u), self.u.ndim - 1, *self.u.shape[1:]))
+            self.samples.duals.append(mean[0])
+        self.reached += 1

@@ -20,11 +20,12 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError
 from sklearn.utils.metadata_routing import UNUSED
 
 from skimage_tvflow.core.frames import Frames, OutputRequest
+from skimage_tvflow.core.integrate import Method, integrate
+from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.callbacks import (
     Callback,
-    Report,
-    Reporter,
     StoppedByCallback,
+    WorkReport,
     refuse_callback,
 )
 from skimage_tvflow.estimators.result import TVFlowResult
@@ -34,14 +35,11 @@ from skimage_tvflow.inputs.axes import ImageAxes
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.times import resolve_times
 
-# So many problems at a time and thread on a CPU, at least: enough to do for each call.
-_ITEMS_PER_THREAD = 16
-
 
 class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Base class of the TV flow estimators.
 
-    A subclass stores its parameters, names their constraints, and gives the frames of a job.
+    A subclass stores its parameters, names their constraints, and gives the frames of a flow_input.
     """
 
     # The image goes by the name it has; it is data, not metadata to be routed.
@@ -60,23 +58,13 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         "batch_size": [Interval(Integral, 1, None, closed="left"), None],
     }
 
-    # How many bytes of images a CPU works on at a time, where the more are the better.
-    _bytes_at_work: ClassVar[int] = 0
+    # Items of a batch are solved together up to this many bytes of images, at least one: more do
+    # not make it faster, and the state of a solver takes up to sixteen times as much memory.
+    _bytes_per_batch: ClassVar[int] = 2**23
 
     @abstractmethod
-    def _march(
-        self,
-        job: FlowInput,
-        items: slice,
-        *,
-        request: OutputRequest,
-        out: torch.Tensor | None = None,
-        report: Report | None = None,
-    ) -> Iterator[Frames]:
-        """The frames of ``job.image[items]`` at the increasing times of the job.
-
-        They are put into ``out``, of shape (n, T, C, *spatial), where that saves a copy.
-        """
+    def _method(self, flow_input: FlowInput) -> Method:
+        """The method of the core with this estimator's parameters."""
 
     def fit(self, image: Any, y: Any = None) -> Any:
         """Check the parameters and the image; there is nothing to learn.
@@ -100,9 +88,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         """
         # What an earlier fit saw does not bind this one.
         self.__dict__.pop("n_features_in_", None)
-        job = self._job(image, None)
-        if _is_table(job.axes):
-            self.n_features_in_ = job.axes.shape[1]
+        flow_input = self._check_input(image, None)
+        if _is_table(flow_input.axes):
+            self.n_features_in_ = flow_input.axes.shape[1]
         return self
 
     def transform(self, image: Any, t: Any = None) -> Any:
@@ -132,9 +120,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         ConvergenceWarning
             Once, if the error asked for was not reached.
         """
-        job = self._job(image, t)
-        frames = self._collect(job, OutputRequest(), None).frames()
-        return frames[0] if job.times.scalar else frames
+        flow_input = self._check_input(image, t)
+        frames = self._collect(flow_input, OutputRequest(), None).frames()
+        return frames[0] if flow_input.times.scalar else frames
 
     def fit_transform(self, image: Any, y: Any = None, t: Any = None) -> Any:
         """Fit to an image, then transform it.
@@ -191,8 +179,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             if not isinstance(flag, bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {flag!r}. Pass {name}=True.")
         request = OutputRequest(dual=bool(return_dual), bound=bool(certify))
-        job = self._job(image, t)
-        return self._collect(job, request, callback).result()
+        flow_input = self._check_input(image, t)
+        return self._collect(flow_input, request, callback).result()
 
     def staged_transform(self, image: Any, t: Any = None) -> Iterator[Any]:
         """The flow at one requested time after the other, as soon as each is there.
@@ -209,16 +197,16 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         iterator
             Of arrays like the image: the flow at the distinct times asked for, in increasing order.
         """
-        job = self._job(image, t)
-        return self._stages(job)
+        return self._stages(self._check_input(image, t))
 
-    def _stages(self, job: FlowInput) -> Iterator[Any]:
-        for frames in self._march(job, slice(None), request=OutputRequest()):
+    def _stages(self, flow_input: FlowInput) -> Iterator[Any]:
+        for frames in self._integrate(flow_input):
             for m in range(len(frames.times)):
-                yield job.frame(frames.u[:, m].contiguous())
-        self._warn(frames.error.T, frames.converged, job.image.dtype)
+                yield flow_input.frame(frames.u[:, m].contiguous())
+        self._warn(frames.error.T, frames.converged, flow_input.image.dtype)
 
-    def _job(self, image: Any, t: Any) -> FlowInput:
+    def _check_input(self, image: Any, t: Any) -> FlowInput:
+        """Check the parameters, an image and times, and bring them into the core's layout."""
         self._check_parameters()
         times = resolve_times(self.t if t is None else t)
         data = ingest(image, device=self.device)
@@ -236,8 +224,27 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                 "input, the length of the signals it was fitted to. Fit again, or use a new "
                 f"{name}."
             )
-        return FlowInput(
-            axes.to_core(data.tensor), axes, axes.spacing(self.spacing), times, data.restore
+        spacing = axes.spacing(self.spacing)
+        return FlowInput(axes.to_core(data.tensor), axes, spacing, times, data.restore)
+
+    def _integrate(
+        self,
+        flow_input: FlowInput,
+        items: slice = slice(None),
+        *,
+        request: OutputRequest = OutputRequest(),
+        out: torch.Tensor | None = None,
+        report: Report | None = None,
+    ) -> Iterator[Frames]:
+        """The frames of some items at the increasing times; see `core.integrate`."""
+        return integrate(
+            flow_input.image[items],
+            flow_input.times.increasing,
+            flow_input.spacing,
+            self._method(flow_input),
+            request=request,
+            out=out,
+            report=report,
         )
 
     def _check_parameters(self) -> None:
@@ -266,35 +273,40 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return f"For example, type {type(self).__name__}({name}={default!r})."
 
     def _collect(
-        self, job: FlowInput, request: OutputRequest, callback: Callback | None
+        self, flow_input: FlowInput, request: OutputRequest, callback: Callback | None
     ) -> ResultBuilder:
-        """All frames of a job, and a warning if they are not what was asked for."""
-        found = ResultBuilder(job, request)
-        n, size = job.image.shape[0], self._items_at_a_time(job)
+        """All frames of an input, and a warning if they are not as accurate as asked for."""
+        found = ResultBuilder(flow_input, request)
+        report = WorkReport.of(callback)
+        n, size = flow_input.image.shape[0], self._items_per_batch(flow_input)
         try:
             for first in range(0, n, size):
                 items = slice(first, min(first + size, n))
-                report = None
-                if callback is not None:
-                    report = Reporter(callback, items, n, job.times.increasing[-1])
+                part = report and report.part(items.start / n, items.stop / n)
                 out = found.begin(items)
-                for frames in self._march(job, items, request=request, out=out, report=report):
+                if report is not None:
+                    report.time = 0.0
+                for frames in self._integrate(
+                    flow_input, items, request=request, out=out, report=part
+                ):
                     found.put(items, frames)
                     if report is not None:
-                        report(frames.times[-1])
+                        report.reach(frames.times[-1])
+                if part is not None:
+                    part(1.0)
         except StoppedByCallback:
             found.stop()
         else:
-            self._warn(found.error, found.converged, job.image.dtype)
+            self._warn(found.error, found.converged, flow_input.image.dtype)
         return found
 
-    def _items_at_a_time(self, job: FlowInput) -> int:
+    def _items_per_batch(self, flow_input: FlowInput) -> int:
+        image = flow_input.image
         if self.batch_size is not None:
             return int(self.batch_size)
-        if job.image.device.type != "cpu":
-            return max(1, job.image.shape[0])
-        room = self._bytes_at_work // job.image[0].nbytes
-        return max(_ITEMS_PER_THREAD * torch.get_num_threads(), room)
+        if image.device.type != "cpu":
+            return image.shape[0]
+        return max(1, self._bytes_per_batch // image[0].nbytes)
 
     def _warn(self, error: np.ndarray, converged: np.ndarray, dtype: torch.dtype) -> None:
         if converged.all():

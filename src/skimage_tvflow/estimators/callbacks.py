@@ -1,16 +1,21 @@
-"""What happens while a solve runs: callbacks are told."""
+"""Callbacks: what a caller's function is told while work is in progress, and how it stops it."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.result import Progress
 
-__all__ = ["Callback", "Report", "Reporter", "StoppedByCallback", "refuse_callback"]
+__all__ = ["Callback", "StoppedByCallback", "WorkReport", "refuse_callback"]
 
 Callback = Callable[[Progress], bool | None]
+
+
+class StoppedByCallback(Exception):
+    """A callback returned True, and there is no partial answer to give."""
 
 
 def refuse_callback(callback: Any) -> None:
@@ -30,40 +35,82 @@ def refuse_callback(callback: Any) -> None:
     if callback is not None and not callable(callback):
         raise TypeError(
             f"callback must be a function of the progress, got {callback!r}. Pass "
-            "callback=lambda progress: print(progress.fraction), say."
+            "callback=lambda progress: print(progress), for example."
         )
 
 
-class StoppedByCallback(Exception):
-    """A callback returned True."""
-
-
-class Reporter:
+class WorkReport:
     """
-    Turns the times that the core reaches into a callback's progress.
+    Tells a callback the fraction of the work that is done; it never goes back.
 
     Parameters
     ----------
     callback : callable
-        What is to be told.
-    items : slice
-        Which items are at work.
-    n_items : int
-        How many there are.
-    last : float
-        The last time asked for.
+        The caller's function.
+
+    Attributes
+    ----------
+    time : float
+        The requested time that was reached last; NaN where there is none.
     """
 
-    def __init__(self, callback: Callback, items: slice, n_items: int, last: float) -> None:
+    def __init__(self, callback: Callback) -> None:
         self._callback = callback
-        self._before = items.start / n_items
-        self._share = (items.stop - items.start) / n_items
-        self._last = last
         self._most = 0.0
+        self.time = math.nan
 
-    def __call__(self, time: float) -> None:
-        # An attempt that is repeated starts at an earlier time than the first one ended.
-        self._most = max(self._most, time)
-        part = self._most / self._last if self._last > 0 else 1.0
-        if self._callback(Progress(self._before + self._share * part, self._most)):
+    @classmethod
+    def of(cls, callback: Callback | None) -> WorkReport | None:
+        """
+        Make a report for a callback that was checked, or None without one.
+
+        Parameters
+        ----------
+        callback : callable or None
+            The caller's function.
+
+        Returns
+        -------
+        WorkReport or None
+            The report.
+
+        Raises
+        ------
+        TypeError
+            If it is neither a function nor None.
+        """
+        refuse_callback(callback)
+        return None if callback is None else cls(callback)
+
+    def __call__(self, fraction: float) -> None:
+        self._most = min(max(self._most, fraction), 1.0)
+        if self._callback(Progress(self._most, self.time)):
             raise StoppedByCallback
+
+    def reach(self, time: float) -> None:
+        """
+        Tell that a requested time is reached.
+
+        Parameters
+        ----------
+        time : float
+            The time of the flow.
+        """
+        self.time = time
+        self(self._most)
+
+    def part(self, begin: float, end: float) -> Report:
+        """
+        Return a report for a share of the whole work.
+
+        Parameters
+        ----------
+        begin, end : float
+            Where the share begins and ends, 0 to 1.
+
+        Returns
+        -------
+        callable
+            It is told the fraction of the share.
+        """
+        return lambda fraction: self(begin + (end - begin) * fraction)

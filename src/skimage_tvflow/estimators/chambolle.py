@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.integrate import integrate, solver
-from skimage_tvflow.core.integrators.euler import EulerSettings
+from skimage_tvflow.core.integrate import Method
+from skimage_tvflow.core.integrators.euler import ImplicitEuler
 from skimage_tvflow.estimators.base import BaseTVFlow
-from skimage_tvflow.estimators.callbacks import Report
 from skimage_tvflow.inputs.flow_input import FlowInput
 
 
@@ -109,9 +105,6 @@ class ChambolleTVFlow(BaseTVFlow):
         "max_num_iter": [Interval(Integral, 1, None, closed="left")],
     }
 
-    # The state of the solver takes up to sixteen times as much.
-    _bytes_at_work: ClassVar[int] = 2**23
-
     def __init__(
         self,
         *,
@@ -149,23 +142,11 @@ class ChambolleTVFlow(BaseTVFlow):
                 "or an integer such as n_steps=50."
             )
 
-    def _march(
-        self,
-        job: FlowInput,
-        items: slice,
-        *,
-        request: OutputRequest,
-        out: torch.Tensor | None = None,
-        report: Report | None = None,
-    ) -> Iterator[Frames]:
-        settings = EulerSettings(
+    def _method(self, flow_input: FlowInput) -> Method:
+        return ImplicitEuler(
             n_steps=None if self.n_steps == "auto" else int(self.n_steps),
             order=int(self.order),
             tol=None if self.tol is None else float(self.tol),
             max_num_iter=int(self.max_num_iter),
             algorithm=self.algorithm,
-        )
-        times, image = job.times.increasing, job.image[items]
-        return integrate(
-            image, times, job.spacing, solver(settings), request=request, out=out, report=report
         )

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.integrate import integrate
-from skimage_tvflow.core.integrators.space_time import SpaceTimeSettings, joint
+from skimage_tvflow.core.integrate import Method
+from skimage_tvflow.core.integrators.space_time import SpaceTimeMinimisation
 from skimage_tvflow.estimators.base import BaseTVFlow
-from skimage_tvflow.estimators.callbacks import Report
 from skimage_tvflow.inputs.flow_input import FlowInput
 
 
@@ -139,23 +135,11 @@ class JointSpaceTimeTVFlow(BaseTVFlow):
         self.batch_size = batch_size
         self.device = device
 
-    def _march(
-        self,
-        job: FlowInput,
-        items: slice,
-        *,
-        request: OutputRequest,
-        out: torch.Tensor | None = None,
-        report: Report | None = None,
-    ) -> Iterator[Frames]:
-        settings = SpaceTimeSettings(
+    def _method(self, flow_input: FlowInput) -> Method:
+        return SpaceTimeMinimisation(
             n_times=int(self.n_times),
             objective=self.objective,
             lr=float(self.lr),
             tol=float(self.tol),
             max_num_iter=int(self.max_num_iter),
-        )
-        times, image = job.times.increasing, job.image[items]
-        return integrate(
-            image, times, job.spacing, joint(settings), request=request, out=out, report=report
         )

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import functools
 import os
-from collections.abc import Iterator
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,12 +16,11 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, check_random_state
 
-from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.integrate import integrate
-from skimage_tvflow.core.integrators.network import NetworkSettings, network
+from skimage_tvflow.core.integrate import Method
+from skimage_tvflow.core.integrators.network import LearnedSteps
 from skimage_tvflow.core.networks.unrolled import Design, UnrolledNet
 from skimage_tvflow.estimators.base import BaseTVFlow
-from skimage_tvflow.estimators.callbacks import Callback, Report, refuse_callback
+from skimage_tvflow.estimators.callbacks import Callback, refuse_callback
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.learned import weight_files
 from skimage_tvflow.learned.fitting import TrainingPlan, train
@@ -303,10 +300,10 @@ class TVFlowNet(BaseTVFlow):
         """Every separate image of what `fit` was given, float32, with 2 or 3 axes."""
         entries = entries_of(image)
         if entries is None:
-            job = self._job(image, None)
-            if len(job.axes.shape) == 2 and job.axes.batch_axis == 0:
-                self.n_features_in_ = job.axes.shape[1]
-            return separate(job.image)
+            flow_input = self._check_input(image, None)
+            if len(flow_input.axes.shape) == 2 and flow_input.axes.batch_axis == 0:
+                self.n_features_in_ = flow_input.axes.shape[1]
+            return separate(flow_input.image)
         self._check_parameters()
         return listed(
             entries,
@@ -357,38 +354,20 @@ class TVFlowNet(BaseTVFlow):
                 "coupled_channels=False, or use ChambolleTVFlow."
             )
 
-    def _job(self, image: Any, t: Any) -> FlowInput:
-        job = super()._job(image, t)
-        refuse_grid(job.axes, job.spacing)
-        return job
+    def _check_input(self, image: Any, t: Any) -> FlowInput:
+        flow_input = super()._check_input(image, t)
+        refuse_grid(flow_input.axes, flow_input.spacing)
+        return flow_input
 
-    def _march(
-        self,
-        job: FlowInput,
-        items: slice,
-        *,
-        request: OutputRequest,
-        out: torch.Tensor | None = None,
-        report: Report | None = None,
-    ) -> Iterator[Frames]:
-        net, n_spatial = self._trained().net, job.axes.n_spatial
+    def _method(self, flow_input: FlowInput) -> Method:
+        net, n_spatial = self._trained().net, flow_input.axes.n_spatial
         if net.design.n_spatial != max(n_spatial, 2):
             raise ValueError(
                 f"The network is for {net.design.n_spatial}-D images, got one with {n_spatial} "
                 f"spatial axes. Pass weights='natural-{max(n_spatial, 2)}d', or batch_axis=0 for a "
                 "stack of images."
             )
-        image = job.image[items]
-        if image.device.type != "cpu":
-            net = copy.deepcopy(net).to(image.device)
-        begin = network(net, NetworkSettings(n_steps=int(self.n_steps), refine=int(self.refine)))
-        times, spacing = job.times.increasing, job.spacing
-        if n_spatial > 1:
-            return integrate(image, times, spacing, begin, request=request, out=out, report=report)
-        rows = integrate(
-            image[:, :, None], times, spacing * 2, begin, request=request, report=report
-        )
-        return map(_without_rows, rows)
+        return LearnedSteps(net, n_steps=int(self.n_steps), refine=int(self.refine))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_") or self.weights is not None
@@ -398,12 +377,6 @@ class TVFlowNet(BaseTVFlow):
         tags.requires_fit = self.weights is None
         tags.non_deterministic = False
         return tags
-
-
-def _without_rows(frames: Frames) -> Frames:
-    """Frames of images of one row as those of signals."""
-    dual = None if frames.dual is None else frames.dual[:, :, :, 1:, 0]
-    return dataclasses.replace(frames, u=frames.u[:, :, :, 0], dual=dual)
 
 
 def _load(name_or_path: Any) -> PretrainedNetwork:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,18 +53,38 @@ class TVFlowResult:
     loss_curve: np.ndarray | None = None
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a solve has come, as its callback is told.
+class Progress(float):
+    """The fraction of the work that is done, 0 to 1; what a callback is given.
+
+    Parameters
+    ----------
+    fraction : float
+        It never goes back from one call to the next.
+    time : float, optional
+        As the attribute.
 
     Attributes
     ----------
     fraction : float
-        From 0 to 1, in proportion to the time of the flow; it never goes back.
+        The number itself.
     time : float
-        The time of the flow that the items at work have reached; in a joint solution, whose times
-        come all at once, a share of the last.
+        In `solve`, the last requested time that was reached; NaN elsewhere.
     """
 
-    fraction: float
+    __slots__ = ("time",)
+
     time: float
+
+    def __new__(cls, fraction: float, time: float = math.nan) -> Progress:
+        """Make a float with a time."""
+        progress = super().__new__(cls, fraction)
+        progress.time = time
+        return progress
+
+    def __reduce__(self) -> tuple[type[Progress], tuple[float, float]]:
+        return Progress, (float(self), self.time)
+
+    @property
+    def fraction(self) -> float:
+        """The number itself."""
+        return float(self)

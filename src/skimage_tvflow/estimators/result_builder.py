@@ -16,11 +16,11 @@ __all__ = ["ResultBuilder"]
 
 class ResultBuilder:
     """
-    The frames of a job at its increasing times, in the layout of the core.
+    The frames of a flow_input at its increasing times, in the layout of the core.
 
     Parameters
     ----------
-    job : FlowInput
+    flow_input : FlowInput
         Whose frames these will be.
     wanted : OutputRequest
         What there is to be beside the images.
@@ -33,14 +33,14 @@ class ResultBuilder:
         Whether they are within the tolerance.
     """
 
-    def __init__(self, job: FlowInput, request: OutputRequest) -> None:
-        self._job = job
-        n_times, n = len(job.times.increasing), job.image.shape[0]
-        self._u = _room(job.image, (n_times, *job.image.shape))
+    def __init__(self, flow_input: FlowInput, request: OutputRequest) -> None:
+        self._input = flow_input
+        n_times, n = len(flow_input.times.increasing), flow_input.image.shape[0]
+        self._u = _room(flow_input.image, (n_times, *flow_input.image.shape))
         self._dual: torch.Tensor | None = None
         if request.dual:
-            n_channels, *sizes = job.image.shape[1:]
-            self._dual = _room(job.image, (n_times, n, n_channels, len(sizes), *sizes))
+            n_channels, *sizes = flow_input.image.shape[1:]
+            self._dual = _room(flow_input.image, (n_times, n, n_channels, len(sizes), *sizes))
         self.error = np.empty((n_times, n))
         self._bound = np.empty((n_times, n)) if request.bound else None
         self._n_iter, self.converged = np.empty(n, np.int64), np.empty(n, np.bool_)
@@ -107,7 +107,7 @@ class ResultBuilder:
         """
         asked = self._asked()
         in_order = asked == list(range(len(self._u)))
-        return self._job.frame(self._u if in_order else self._u[asked])
+        return self._input.frame(self._u if in_order else self._u[asked])
 
     def result(self) -> TVFlowResult:
         """
@@ -118,12 +118,12 @@ class ResultBuilder:
         TVFlowResult
             For the caller.
         """
-        asked, axes = self._asked(), self._job.axes
+        asked, axes = self._asked(), self._input.axes
         dual = None if self._dual is None else axes.dual_from_core(self._dual[asked])
         return TVFlowResult(
-            times=np.array([self._job.times.increasing[k] for k in asked]),
+            times=np.array([self._input.times.increasing[k] for k in asked]),
             u=self.frames(),
-            dual=None if dual is None else self._job.restore(dual),
+            dual=None if dual is None else self._input.restore(dual),
             error_estimate=axes.combine(self.error[asked]),
             error_bound=None if self._bound is None else axes.combine(self._bound[asked]),
             n_iter=axes.total(self._n_iter),
@@ -138,7 +138,7 @@ class ResultBuilder:
         return np.array(curves).T
 
     def _asked(self) -> list[int]:
-        return [k for k in self._job.times.order if k < self._finished]
+        return [k for k in self._input.times.order if k < self._finished]
 
 
 def _room(like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:

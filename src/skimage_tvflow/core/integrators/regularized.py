@@ -10,7 +10,6 @@ arXiv:2206.04406 (2022), eq. (4) and (5).
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,30 +18,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.error_bound import ErrorBound
 from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.integrate import Begin
+from skimage_tvflow.core.integrators.linear_diffusion import implicit_step
 from skimage_tvflow.core.operators import divergence, gradient, norm_bound
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report
+from skimage_tvflow.core.recorder import TrajectoryRecorder
 from skimage_tvflow.core.step_control import steps_in_intervals
+from skimage_tvflow.core.work_meter import WorkMeter
 
-# More are never taken.
+# An upper limit only for the arithmetic: nobody waits for so many steps.
 _MOST_STEPS = 1e15
-# What the bound says of the error, on photographs.
-_BOUND_OVER_ERROR = 2.5
 
 
 @dataclass(frozen=True)
-class RegularizedSettings:
-    """What the caller may choose.
+class RegularizedSteps:
+    """The method and its parameters.
 
     Attributes
     ----------
     scheme : {"explicit", "lagged-diffusivity"}
     eps : float, in the values of the image over its spacing
     n_steps : int or None
-        Steps from 0 to the last time; None takes as few explicit ones as are stable.
+        Steps from 0 to the last time; None for the fewest stable ones of explicit Euler.
     n_iter : int
         Linear systems in a step of lagged diffusivity.
     """
@@ -51,6 +49,12 @@ class RegularizedSettings:
     eps: float
     n_steps: int | None
     n_iter: int
+
+    def start(
+        self, problem: Problem, request: OutputRequest, report: Report | None
+    ) -> RegularizedIntegrator:
+        """See :class:`~skimage_tvflow.core.integrate.Method`."""
+        return RegularizedIntegrator(problem, self, request, report)
 
 
 def fewest_stable_steps(
@@ -65,104 +69,101 @@ def fewest_stable_steps(
     return max(1, math.ceil(min(steps, _MOST_STEPS)))
 
 
-class Regularized:
-    """All items through the times, one step after the other."""
+class RegularizedIntegrator:
+    """All items through the times, one after the other. Nothing ever becomes extinct here."""
 
     def __init__(
         self,
         problem: Problem,
-        settings: RegularizedSettings,
+        settings: RegularizedSteps,
         request: OutputRequest,
         report: Report | None,
     ) -> None:
-        self.units = problem.units
-        self.flat = problem.deviation == 0
-        self._settings, self._request, self._report = settings, request, report
-        self._spacing = problem.spacing
-        self._u = [problem.u[i] for i in range(len(problem.u))]
-        self._unit = problem.unit
-        # Values are divided by the scale, and differences are over spacings of which the finest is
-        # 1 now.
+        self._units, self._unit, self._spacing = problem.units, problem.unit, problem.spacing
+        self._settings, self._request = settings, request
+        self._flat = problem.deviation == 0
+        self._u = [problem.u[i : i + 1] for i in range(len(problem.u))]
+        # eps of the solver's values and spacings: values are divided by the scale, and the finest
+        # spacing, 1 / (unit * scale), becomes 1.
         scale = problem.units.scale
         self._eps = settings.eps / (self._unit * scale) / scale
-        rounding = problem.rounding
-        self._ledgers = [
-            ErrorBound(rounding[i : i + 1], self._spacing) for i in range(len(rounding))
+        self._recorders = [
+            TrajectoryRecorder(problem.rounding[i : i + 1], self._spacing, request)
+            for i in range(len(self._u))
         ]
+        self._work = WorkMeter(report)
 
-    def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
-        """March through the increasing ``times``, all > 0."""
-        now = 0.0
-        for time in times:
-            counts = [self._steps(i, time - now, times[-1]) for i in range(len(self._u))]
-            duals = [self._reach(i, now, time, count) for i, count in enumerate(counts)]
-            now = time
-            yield self._outcome(time, np.array(counts), duals)
+    def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
+        """See :class:`~skimage_tvflow.core.integrate.Integrator`."""
+        items = range(len(self._u))
+        lengths = np.diff([0.0, *times])
+        counts = np.array([[self._steps(i, h, times[-1]) for i in items] for h in lengths])
+        self._work.expect(counts.sum(1).tolist())
+        for time, length, count in zip(times, lengths, counts):
+            self._work.begin_interval()
+            for i in items:
+                self._reach(i, length * self._unit[i] / max(count[i], 1), int(count[i]))
+            yield self._frame(time, count)
 
     def _steps(self, item: int, length: float, last: float) -> int:
         """The number of steps of one item in an interval."""
-        if self.flat[item]:
-            return 1
+        if self._flat[item]:
+            return 0
         if self._settings.n_steps is not None:
             return int(steps_in_intervals(self._settings.n_steps, np.array(length), last))
         own = length * self._unit[item]
-        sizes = self._u[item].shape[1:]
+        sizes = self._u[item].shape[2:]
         return fewest_stable_steps(own, self._eps[item], self._spacing, sizes)
 
-    def _reach(self, item: int, now: float, time: float, count: int) -> Tensor:
-        """Bring one item from ``now`` to ``time``; the mean of its dual variable."""
-        u, ledger = self._u[item][None], self._ledgers[item]
-        length = (time - now) * self._unit[item] / count
-        mean = torch.zeros_like(gradient(u, self._spacing))
-        for n in range(0 if self.flat[item] else count):
-            tick = functools.partial(self._tell, now + (time - now) * n / count)
-            after, phi = self._step(u, length, float(self._eps[item]), tick)
-            if self._request.bound:
-                ledger.add_step(u, after, phi, np.array([length]))
-            mean += phi / count
+    def _reach(self, item: int, step: float, count: int) -> None:
+        """Take ``count`` steps of one item."""
+        u, recorder = self._u[item], self._recorders[item]
+        for _ in range(count):
+            report = self._work.run(1)
+            tick = (lambda *_: report(0.0)) if report is not None else (lambda *_: None)
+            after, phi = self._step(u, step, float(self._eps[item]), tick)
+            recorder.add_step(u, after, phi, np.array([step]))
             u = after
-        self._u[item] = u[0]
-        return mean[0]
-
-    def _tell(self, time: float, *_: object) -> None:
-        if self._report is not None:
-            self._report(time)
+        self._u[item] = u
 
     def _step(
         self, u: Tensor, length: float, eps: float, tick: Callable[..., None]
     ) -> tuple[Tensor, Tensor]:
-        """One step; the image after it, and the dual variable that took it there."""
+        """One step: the image after it, and the dual variable that took it there."""
         tick()
         du = gradient(u, self._spacing)
         if self._settings.scheme == "explicit":
             phi = du * diffusivity(du, eps)
             return u + length * divergence(phi, self._spacing), phi
-        from skimage_tvflow.core.integrators.linear_diffusion import implicit_step
-
         after = u
         for _ in range(self._settings.n_iter):
             weight = diffusivity(gradient(after, self._spacing), eps)
             after = implicit_step(u, after, length * weight, self._spacing, tick)
-        # What the last system makes of the image is a dual variable, but for the solver's rounding.
+        # The last linear system defines a dual variable, up to the solver's rounding.
         return after, gradient(after, self._spacing) * weight
 
-    def _outcome(self, time: float, counts: np.ndarray, duals: Sequence[Tensor]) -> Frames:
-        u = self.units.to_image(torch.stack(self._u)[:, None])
-        error, bound = np.full((len(counts), 1), np.nan), None
-        if self._request.bound:
-            bound = np.stack([ledger.bound for ledger in self._ledgers])
-            error = bound / _BOUND_OVER_ERROR
-        dual = torch.stack(list(duals))[:, None] if self._request.dual else None
+    def _frame(self, time: float, counts: np.ndarray) -> Frames:
+        n = len(counts)
+        bound = np.stack([recorder.bound for recorder in self._recorders])
         systems = self._settings.n_iter if self._settings.scheme != "explicit" else 1
-        n_iter = np.where(self.flat, 0, counts * systems)
-        return Frames([time], u, error, n_iter, np.ones(len(counts), np.bool_), dual, bound)
+        return Frames(
+            times=[time],
+            u=self._units.to_image(torch.cat(self._u)[:, None]),
+            error=np.where(self._flat, 0.0, np.nan)[:, None],
+            n_iter=counts * systems,
+            converged=np.ones(n, np.bool_),
+            dual=self._mean_duals() if self._request.dual else None,
+            bound=bound if self._request.bound else None,
+        )
+
+    def _mean_duals(self) -> Tensor:
+        means = []
+        for u, recorder in zip(self._u, self._recorders):
+            mean = recorder.take_mean_dual()
+            means.append(torch.zeros_like(gradient(u, self._spacing)) if mean is None else mean)
+        return torch.cat(means)[:, None]
 
 
 def diffusivity(du: Tensor, eps: float) -> Tensor:
     """``1 / |Du|_eps``, over channels and axes; (N, 1, 1, *spatial)."""
     return (du.square().sum((1, 2), keepdim=True) + eps * eps).rsqrt_()
-
-
-def regularized(settings: RegularizedSettings) -> Begin:
-    """Steps of a regularised flow."""
-    return lambda problem, request, report: Regularized(problem, settings, request, report)

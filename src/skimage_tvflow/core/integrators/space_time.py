@@ -1,4 +1,4 @@
-"""The flow at all times at once: a way through the times that minimises over the whole of them."""
+"""The flow at all times at once: the minimum of an objective over space and time."""
 
 from __future__ import annotations
 
@@ -13,46 +13,42 @@ from torch import Tensor
 
 from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.backends.protocol import Minimisation, SpaceTimeGrid
-from skimage_tvflow.core.error_bound import ErrorBound
 from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.integrate import Begin
 from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.parallel import run_all
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report
-from skimage_tvflow.core.recorder import Course, Found, Record
+from skimage_tvflow.core.recorder import SampledTrajectory, Samples, stack_samples
+from skimage_tvflow.core.time_grid import TimeGrid
 
-# The step of the primal-dual iteration, in root of time x deviation: fitted on a photograph, at
-# T = .2 to 5 and with 10 to 200 steps.
+# Step of the primal-dual iteration: s = _STEP * sqrt(time * deviation). Too short or too long a step
+# costs iterations. Fitted at T = .2 to 5 and with 10 to 200 time steps.
 _STEP = 0.0113
-# What the root of the gap says of the distance from implicit Euler steps: on photographs, noise and
-# cartoons up to T = 1 the truth is a quarter to two and a half times that.
+# Distance from implicit Euler steps ~ _GAP * sqrt(gap): the truth is a quarter to two and a half
+# times that for photographs, noise and cartoons up to T = 1.
 _GAP = 0.15
-# At late times that is too much by up to _PESSIMISM, and the error is about _CHANGE times what has
-# changed in the last third of the iterations.
+# At late times the gap is up to _PESSIMISM times too large. The error is then about _CHANGE times
+# the change since the iteration count was smaller by the factor _LATER.
 _LATER, _CHANGE, _PESSIMISM = 1.5, 1.0, 10.0
-# Iterations between two looks at the gap, at least, and this part of all later on: a look costs as
-# much as three.
+# Iterations between two evaluations of the gap: at least _BETWEEN, and a share 1 / _BETWEEN of all
+# so far, because an evaluation costs as much as three iterations.
 _BETWEEN = 10
-# The paper works with five times its images in [0, 1], whose deviation is about a quarter.
+# Contrast at which the loss of TVflowNET is minimised: the paper multiplies images in [0, 1], whose
+# deviation is about a quarter, by five.
 _DEVIATION = 1.25
-# What the bound says of the error of Adam's answer, on photographs.
-_BOUND_OVER_ERROR = 3.0
 
 
 @dataclass(frozen=True)
-class SpaceTimeSettings:
-    """What the caller may choose.
+class SpaceTimeMinimisation:
+    """The method and its parameters.
 
     Attributes
     ----------
-    n_times : int
-        Time steps from 0 to the last time.
+    n_times : int, time steps from 0 to the last time
     objective : {"brezis-ekeland", "residual"}
-    lr : float
-        Of Adam, for the residual.
-    tol : float
-        Estimated error at which an item is done, in deviations; not for the residual.
+    lr : float, learning rate of Adam, for the residual
+    tol : float, estimated error in standard deviations at which an item is done; not for the
+        residual
     max_num_iter : int
     """
 
@@ -62,6 +58,30 @@ class SpaceTimeSettings:
     tol: float
     max_num_iter: int
 
+    def start(
+        self, problem: Problem, request: OutputRequest, report: Report | None
+    ) -> SpaceTimeIntegrator:
+        """See :class:`~skimage_tvflow.core.integrate.Method`."""
+        return SpaceTimeIntegrator(problem, self, request, report)
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """One item at all requested times, and how it was found.
+
+    Attributes
+    ----------
+    samples : Samples
+    losses : values of the objective on the way
+    n_iter : int
+    converged : bool
+    """
+
+    samples: Samples
+    losses: list[float]
+    n_iter: int
+    converged: bool
+
 
 class SpaceTimeIntegrator:
     """All items at all times, each item by a minimisation of its own."""
@@ -69,84 +89,63 @@ class SpaceTimeIntegrator:
     def __init__(
         self,
         problem: Problem,
-        settings: SpaceTimeSettings,
+        settings: SpaceTimeMinimisation,
         request: OutputRequest,
         report: Report | None,
     ) -> None:
-        self.units = problem.units
-        self._problem, self._settings, self._request, self._report = (
-            problem,
-            settings,
-            request,
-            report,
-        )
-        self._deviation = problem.deviation
-        self.flat = self._deviation == 0
-        self._unit = problem.unit
-        self._rounding = problem.rounding
-        self._shares = np.zeros(len(self._unit))
+        self._problem, self._settings, self._request = problem, settings, request
+        self._report = report
+        self._shares = np.zeros(len(problem.unit))
         self._cancelled: list[object] = []
 
-    def outcomes(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
-        """All items at the increasing ``times``, all > 0; all of them come at once."""
-        found: dict[int, Found] = {}
+    def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
+        """See :class:`~skimage_tvflow.core.integrate.Integrator`; all times come at once."""
+        minima: dict[int, Minimum] = {}
 
         def work(item: int) -> None:
-            found[item] = self._solve(item, times)
+            minima[item] = self._solve(item, np.asarray(times))
 
-        tasks = [functools.partial(work, item) for item in range(len(self._unit))]
+        tasks = [functools.partial(work, item) for item in range(len(self._shares))]
         on_cpu = self._problem.u.device.type == "cpu"
         threads = torch.get_num_threads() if on_cpu else 1
-        report = None if self._report is None else functools.partial(self._tell, times[-1])
-        run_all(tasks, threads, report, lambda: self._cancelled.append(True))
-        yield self._outcome(times, [found[item] for item in range(len(tasks))])
+        report = self._report
+        watch = None if report is None else lambda: report(float(self._shares.mean()))
+        run_all(tasks, threads, watch, lambda: self._cancelled.append(True))
+        yield self._gathered(times, [minima[item] for item in range(len(tasks))])
 
-    def _tell(self, last: float) -> None:
-        assert self._report is not None
-        # The end is reached when what was found is given, not before.
-        self._report(0.999 * last * float(self._shares.mean()))
-
-    def _solve(self, item: int, times: Sequence[float]) -> Found:
-        if self.flat[item]:
-            return self._still(item, len(times))
-        course = Course.of(
-            np.asarray(times) * self._unit[item],
-            self._settings.n_times,
-            self._problem.u[item],
-            self._problem.spacing,
-        )
+    def _solve(self, item: int, times: np.ndarray) -> Minimum:
+        u, spacing = self._problem.u[item], self._problem.spacing
+        times = times * self._problem.unit[item]
+        if self._problem.deviation[item] == 0:
+            path = SampledTrajectory(u, times, 0.0, spacing, self._request)
+            path.stand_still()
+            return Minimum(path.samples, [0.0], 0, True)
+        grid = TimeGrid.of(times, self._settings.n_times, u, spacing)
         if self._settings.objective == "residual":
-            return self._descend(item, course)
-        return self._converge(item, course)
+            return self._descend(item, times, grid)
+        return self._converge(item, times, grid)
 
-    def _still(self, item: int, n_times: int) -> Found:
-        """The answer for a constant image."""
-        u = self._problem.u[item]
-        dual = u.new_zeros((n_times, len(u), u.ndim - 1, *u.shape[1:]))
-        zeros = np.zeros(n_times)
-        return Found(u.expand(n_times, *u.shape), dual, zeros, zeros, [0.0])
-
-    def _converge(self, item: int, course: Course) -> Found:
-        """Primal-dual iterations until the gap says that it is done."""
-        settings, deviation = self._settings, float(self._deviation[item])
-        image, lengths, ends = self._problem.u[item], course.lengths, course.ends
-        step = _STEP * math.sqrt(lengths.sum() * deviation)
+    def _converge(self, item: int, times: np.ndarray, grid: TimeGrid) -> Minimum:
+        """Primal-dual iterations until the gap says that the item is done."""
+        settings, deviation = self._settings, float(self._problem.deviation[item])
+        image = self._problem.u[item]
+        step = _STEP * math.sqrt(grid.lengths.sum() * deviation)
         minimisation = backends.primal_dual(
-            SpaceTimeGrid(image, tuple(lengths), self._problem.spacing), step
+            SpaceTimeGrid(image, tuple(grid.lengths), self._problem.spacing), step
         )
         losses: list[float] = []
         n_iter, compared, before = 0, 0, image[None]
-        error = first = np.full(len(ends), math.inf)
+        error = first = np.full(len(grid.ends), math.inf)
         while not self._cancelled:
             count = max(_BETWEEN, n_iter // _BETWEEN)
             count = min(count, settings.max_num_iter - n_iter)
             minimisation.iterate(count, self._cancelled)
             n_iter += count
-            gaps = np.cumsum(lengths * minimisation.gaps().cpu().numpy()) / image.numel()
+            gaps = np.cumsum(grid.lengths * minimisation.gaps().cpu().numpy()) / image.numel()
             losses.append(gaps[-1] / deviation**2)
-            error = _GAP * np.sqrt(np.maximum(gaps[ends - 1], 0)) / deviation
+            error = _GAP * np.sqrt(np.maximum(gaps[grid.ends - 1], 0)) / deviation
             if n_iter >= _LATER * compared:
-                now = _at(ends, minimisation)
+                now = _at(grid.ends, minimisation)
                 if compared:
                     change = distance(now, before).cpu().numpy() / deviation
                     error = np.clip(_CHANGE * change, error / _PESSIMISM, error)
@@ -156,73 +155,60 @@ class SpaceTimeIntegrator:
             self._shares[item] = max(1 - left.max(), n_iter / settings.max_num_iter)
             if error.max() <= settings.tol or n_iter == settings.max_num_iter:
                 break
-        found = self._answer(item, course, minimisation, error * deviation, 1.0)
-        found.losses, found.n_iter = losses, n_iter
-        found.converged = bool(error.max() <= settings.tol)
-        return found
+        samples = self._sampled(item, times, grid, minimisation, error * deviation, 1.0)
+        return Minimum(samples, losses, n_iter, bool(error.max() <= settings.tol))
 
-    def _descend(self, item: int, course: Course) -> Found:
+    def _descend(self, item: int, times: np.ndarray, grid: TimeGrid) -> Minimum:
         """All iterations of Adam, at the contrast of the paper, for which its loss is made."""
-        scale = _DEVIATION / float(self._deviation[item])
-        lengths = tuple(course.lengths * scale)
-        grid = SpaceTimeGrid(self._problem.u[item] * scale, lengths, self._problem.spacing)
-        minimisation = backends.descent(grid, self._settings.lr)
+        settings, scale = self._settings, _DEVIATION / float(self._problem.deviation[item])
+        lengths = tuple(grid.lengths * scale)
+        steps = SpaceTimeGrid(self._problem.u[item] * scale, lengths, self._problem.spacing)
+        minimisation = backends.descent(steps, settings.lr)
         losses: list[float] = []
-        while len(losses) < self._settings.max_num_iter and not self._cancelled:
-            count = min(_BETWEEN, self._settings.max_num_iter - len(losses))
+        while len(losses) < settings.max_num_iter and not self._cancelled:
+            count = min(_BETWEEN, settings.max_num_iter - len(losses))
             losses += minimisation.iterate(count, self._cancelled)
-            self._shares[item] = len(losses) / self._settings.max_num_iter
-        # Iterations that lead away from the minimum, or out of the numbers, have led nowhere.
+            self._shares[item] = len(losses) / settings.max_num_iter
+        # A loss that rises, or is no number, means that lr was too large.
         converged = bool(losses) and losses[-1] <= losses[0]
-        error = np.full(len(course.ends), math.nan if converged else math.inf)
-        found = self._answer(item, course, minimisation, error, scale)
-        if found.bound is not None and converged:
-            found.error = found.bound / _BOUND_OVER_ERROR
-        found.losses, found.n_iter, found.converged = losses, len(losses), converged
-        return found
+        error = np.full(len(grid.ends), math.nan if converged else math.inf)
+        samples = self._sampled(item, times, grid, minimisation, error, scale)
+        return Minimum(samples, losses, len(losses), converged)
 
-    def _answer(
+    def _sampled(
         self,
         item: int,
-        course: Course,
+        times: np.ndarray,
+        grid: TimeGrid,
         minimisation: Minimisation,
         error: np.ndarray,
         scale: float,
-    ) -> Found:
-        """What is at the times asked for, of a trajectory at ``scale`` times the contrast."""
-        request, before = self._request, minimisation.start() / scale
-        image = self._problem.u[item]
-        start = self._rounding[item] + distance(before[None], image[None]).cpu().numpy()
-        record = Record(before, ErrorBound(start, self._problem.spacing), request)
-        stops = dict(zip(course.ends[:-1].tolist(), error))
-        for n, after in enumerate(minimisation.trajectory(), 1):
-            dual = minimisation.dual(n - 1) if request.bound or request.dual else None
-            record.move(after / scale, dual, course.lengths[n - 1])
-            if n in stops:
-                record.note(stops[n])
-        left = error[-1]
-        for length in course.later:
-            if length > 0 and record.vanish(length, self._problem.spacing):
-                left = 0.0
-            record.note(left)
-        return record.found()
+    ) -> Samples:
+        """Sample a trajectory at ``scale`` times the contrast; one ``error`` per end of the grid."""
+        start, image = minimisation.start() / scale, self._problem.u[item]
+        apart = float(distance(start[None], image[None])) + float(self._problem.rounding[item])
+        path = SampledTrajectory(start, times, apart, self._problem.spacing, self._request)
+        for n, after in enumerate(minimisation.trajectory()):
+            dual = minimisation.dual(n) if self._request.needs_steps else None
+            estimate = error[np.searchsorted(grid.ends, n + 1)]
+            path.add_step(after / scale, dual, grid.lengths[n], float(estimate))
+        while not path.finished:
+            if not path.vanish():
+                path.stand_still(float(error[-1]), count=1)
+        return path.samples
 
-    def _outcome(self, times: Sequence[float], found: Sequence[Found]) -> Frames:
-        u = self.units.to_image(torch.stack([f.u for f in found]))
-        dual = bound = None
-        if self._request.dual:
-            dual = torch.stack([f.dual for f in found if f.dual is not None])
-        if self._request.bound:
-            bound = np.stack([f.bound for f in found if f.bound is not None])
+    def _gathered(self, times: Sequence[float], minima: Sequence[Minimum]) -> Frames:
+        samples = [minimum.samples for minimum in minima]
+        u, error, dual, bound = stack_samples(samples, self._request)
         return Frames(
-            times,
-            u,
-            np.stack([f.error for f in found]),
-            np.array([f.n_iter for f in found]),
-            np.array([f.converged for f in found]),
-            dual,
-            bound,
-            [f.losses for f in found],
+            times=times,
+            u=self._problem.units.to_image(u),
+            error=error,
+            n_iter=np.array([minimum.n_iter for minimum in minima]),
+            converged=np.array([minimum.converged for minimum in minima]),
+            dual=dual,
+            bound=bound,
+            losses=[minimum.losses for minimum in minima],
         )
 
 
@@ -230,8 +216,3 @@ def _at(ends: np.ndarray, minimisation: Minimisation) -> Tensor:
     """The images at the ``ends`` of steps, (M, C, *spatial)."""
     chosen = set((ends - 1).tolist())
     return torch.stack([u for n, u in enumerate(minimisation.trajectory()) if n in chosen])
-
-
-def joint(settings: SpaceTimeSettings) -> Begin:
-    """All times at once."""
-    return lambda problem, request, report: SpaceTimeIntegrator(problem, settings, request, report)

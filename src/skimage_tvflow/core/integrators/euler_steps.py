@@ -1,0 +1,281 @@
+r"""Implicit Euler steps from one requested time to the next: what given and automatic steps share.
+
+With order 1 the answer is a trajectory of N steps, with order 2 the Richardson extrapolation
+:math:`2 u_{2N} - u_N` of two trajectories, every step bisected. Items are judged, refined and
+stopped one by one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skimage_tvflow.core import step_control
+from skimage_tvflow.core.backends import select as backends
+from skimage_tvflow.core.extinction import (
+    LastStep,
+    coarse_remaining_time,
+    pixel_time,
+    remaining_time,
+)
+from skimage_tvflow.core.frames import Frames, OutputRequest
+from skimage_tvflow.core.operators import distance, pairing, rms, take, total_variation
+from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.progress import Report
+from skimage_tvflow.core.recorder import TrajectoryRecorder
+from skimage_tvflow.core.work_meter import WorkMeter
+
+
+@dataclass(frozen=True)
+class EulerSettings:
+    """The parameters of the method.
+
+    Attributes
+    ----------
+    n_steps : int or None, steps from 0 to the last time; None for automatic steps
+    order : 1 or 2
+    tol : float or None, wanted error in standard deviations; None for exactly ``max_num_iter``
+        iterations in every step
+    max_num_iter : int, largest number of iterations in a step
+    algorithm : {"accelerated", "projection"}
+    """
+
+    n_steps: int | None
+    order: int
+    tol: float | None
+    max_num_iter: int
+    algorithm: str
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Items of one trajectory, brought to a time.
+
+    Attributes
+    ----------
+    u : Tensor of shape (n, C, *spatial)
+    recorder : TrajectoryRecorder of the n items, or None where nothing was recorded
+    """
+
+    u: Tensor
+    recorder: TrajectoryRecorder | None = None
+
+    def __getitem__(self, items: np.ndarray) -> Segment:
+        return Segment(self.u[items], self.recorder and self.recorder[items])
+
+
+class EulerIntegrator(ABC):
+    """Trajectories from one requested time to the next; subclasses say how to reach it."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: EulerSettings,
+        n_trajectories: int,
+        request: OutputRequest,
+        report: Report | None,
+    ) -> None:
+        self._units, self._unit, self._spacing = problem.units, problem.unit, problem.spacing
+        self._settings, self._request = settings, request
+        self._deviation = problem.deviation
+        self._trajectories = [
+            backends.start(problem.u, problem.spacing, settings.algorithm)
+            for _ in range(n_trajectories)
+        ]
+        # The image of every trajectory at the last requested time: there an attempt starts.
+        self._at = [problem.u] * n_trajectories
+        self._recorder = TrajectoryRecorder(problem.rounding, problem.spacing, request)
+        self._work = WorkMeter(report)
+        self._now = self._last = 0.0
+        self._moves = self._deviation > 0
+        # Until this time an item is certainly not extinct.
+        self._alive_until = pixel_time(self._deviation, self._spacing)
+
+    def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
+        """See :class:`~skimage_tvflow.core.integrate.Integrator`."""
+        self._begin(times)
+        yield from self._intervals(times, out)
+
+    def _begin(self, times: Sequence[float]) -> None:
+        self._last = times[-1]
+        self._horizon = self._last * self._unit
+        # Nothing is left to move after extinction, so later times take no part of the tolerance.
+        # On a square |u| sqrt(n) bounds the extinction time, which spares a look at the image.
+        late = self._horizon > self._deviation * np.sqrt(self._at[0][0].numel())
+        if late.any():
+            extinct = LastStep.of(self._at[0], self._spacing).length
+            shorter = np.minimum(self._horizon, np.maximum(extinct, 1e-300))
+            self._horizon = np.where(late, shorter, self._horizon)
+        if self._work.is_watched:
+            self._work.expect(self._expected_work(np.array([0.0, *times])))
+
+    def _intervals(self, times: Sequence[float], out: Tensor | None) -> Iterator[Frames]:
+        for m, end in enumerate(times):
+            self._begin_interval()
+            moving = self._extinguish(end)
+            if moving.size:
+                self._reach(end, moving)
+            u = self._answer(self._at, None if out is None else out[:, m])
+            yield Frames(
+                times=[end],
+                u=self._units.to_image(u[:, None]),
+                error=self._error[:, None],
+                n_iter=self._n_iter,
+                converged=self._converged,
+                dual=self._mean_dual(),
+                bound=self._bound()[:, None] if self._request.bound else None,
+            )
+            self._now = end
+
+    @abstractmethod
+    def _reach(self, end: float, items: np.ndarray) -> None:
+        """Bring ``items`` of every trajectory to ``end``; note error, iterations, convergence."""
+
+    @abstractmethod
+    def _fewest_steps(self, end: float) -> int:
+        """The least number of steps in which a trajectory may go from now to ``end``."""
+
+    @abstractmethod
+    def _expected_work(self, nodes: np.ndarray) -> list[float]:
+        """Predict the iterations of all items between successive ``nodes``."""
+
+    def _begin_interval(self) -> None:
+        n = len(self._unit)
+        self._error, self._converged = np.zeros(n), np.ones(n, np.bool_)
+        self._n_iter = np.zeros(n, np.int64)
+        self._work.begin_interval()
+
+    def _answer(self, at: Sequence[Tensor], out: Tensor | None) -> Tensor:
+        out = torch.empty_like(at[-1]) if out is None else out
+        if self._settings.order == 1:
+            return out.copy_(at[-1])
+        return torch.lerp(at[0], at[1], 2.0, out=out)
+
+    def _mean_dual(self) -> Tensor | None:
+        if not self._request.dual:
+            return None
+        mean = self._recorder.take_mean_dual()
+        if mean is None:
+            n, channels, *sizes = self._at[0].shape
+            mean = self._at[0].new_zeros((n, channels, len(sizes), *sizes))
+        return mean[:, None]
+
+    def _bound(self) -> np.ndarray:
+        """The bound of the answer: that of the finest trajectory plus the distance from it."""
+        bound = self._recorder.bound.copy()
+        if self._settings.order == 2:
+            bound += distance(self._at[0], self._at[1]).cpu().numpy()
+        return bound
+
+    def _extinguish(self, end: float) -> np.ndarray:
+        """Put items to their mean where a single step does; return those that still move."""
+        moving = np.flatnonzero(self._moves)
+        whole = (end - self._now) * self._unit
+        step = whole / self._fewest_steps(end)
+        if not self._may_be_extinct(self._now, step):
+            return moving
+        dead, steps = self._moves.copy(), []
+        for at in self._at:
+            last = LastStep.of(at, self._spacing)
+            dead &= last.length <= step
+            steps.append(last)
+        items = np.flatnonzero(dead)
+        if not items.size:
+            return moving
+        for which, last in enumerate(steps):
+            after = last.mean[items]
+            recorder = None
+            if self._is_recorded(which):
+                recorder = self._recorder.branch(items)
+                dual = last.dual(whole[items], items)
+                recorder.add_step(self._at[which][items], after, dual, whole[items])
+            self._accept(which, items, Segment(after, recorder))
+        self._moves &= ~dead
+        return np.flatnonzero(self._moves)
+
+    def _may_be_extinct(self, until: float, step: np.ndarray) -> bool:
+        """Return False if no item reaches its mean in a step of length ``step`` begun by ``until``.
+
+        ``T(t) = |u|^2 / J(u)`` bounds the remaining time from below, and ``t + T(t)`` never falls:
+        one look at the image holds for long.
+        """
+        end = until * self._unit + step
+        for remaining in (coarse_remaining_time, remaining_time):
+            if not self._any_moving(end >= self._alive_until):
+                return False
+            self._look(remaining)
+        return self._any_moving(end >= self._alive_until)
+
+    def _any_moving(self, condition: np.ndarray) -> bool:
+        return bool((condition & self._moves).any())
+
+    def _look(self, remaining: Callable[[Tensor, Sequence[float]], np.ndarray]) -> None:
+        """Bound the extinction times from below by the images as they are now."""
+        left = remaining(self._at[-1], self._spacing)
+        self._alive_until = np.maximum(self._alive_until, self._now * self._unit + left)
+
+    def _is_recorded(self, which: int) -> bool:
+        """Only the finest trajectory is recorded, and only if its single steps are asked for."""
+        return which == len(self._trajectories) - 1 and self._request.needs_steps
+
+    def _run(self, which: int, items: np.ndarray, end: float, n_steps: int, n_iter: int) -> Segment:
+        """Run ``items`` of one trajectory from the last requested time to ``end``."""
+        trajectory, start = self._trajectories[which], take(self._at[which], items)
+        trajectory.reset_primal(items, start)
+        # Multiplied first: a time in units below the normal numbers must not be divided.
+        step = (end - self._now) * self._unit[items] / n_steps
+        self._n_iter[items] += n_steps * n_iter
+        report = self._work.run(n_steps * n_iter * len(items))
+        if not self._is_recorded(which):
+            trajectory.advance(items, [n_steps], step[None], n_iter, report=report)
+            return Segment(trajectory.primal(items))
+        recorder = self._recorder.branch(items)
+        for n in range(n_steps):
+            part = report and (lambda share, n=n: report((n + share) / n_steps))
+            trajectory.advance(items, [1], step[None], n_iter, report=part)
+            after = trajectory.primal(items)
+            recorder.add_step(start, after, trajectory.dual(items), step)
+            if part is not None:
+                part(1.0)
+            start = after
+        return Segment(start, recorder)
+
+    def _solve_error(
+        self, which: int, items: np.ndarray, u: Tensor, step: np.ndarray
+    ) -> np.ndarray:
+        """The error of the last step's solve by its duality gap: at most ``sqrt(2 step gap)``.
+
+        Two solves that both lag behind, when large structures merge, agree all the same; the gap
+        sees it.
+        """
+        trajectory = self._trajectories[which]
+        paired = pairing(u, lambda slab: trajectory.dual(items, slab), self._spacing)
+        variation = total_variation(u, self._spacing)
+        # A smaller gap is rounding, and its square root would drown a tight tolerance.
+        gap = variation - paired - 16 * torch.finfo(u.dtype).eps * variation
+        pixels = u[0].numel()
+        error = np.sqrt(2 * step * gap.clamp_(min=0).cpu().numpy() / pixels)
+        # An image cannot be further from the flow than its own size when it is all but extinct.
+        return np.minimum(step_control.GAP * error, rms(u).cpu().numpy())
+
+    def _extrapolation_error(self, coarse: Tensor, fine: Tensor) -> np.ndarray:
+        return step_control.EXTRAPOLATED * distance(coarse, fine).cpu().numpy()
+
+    def _allowed(self, end: float, items: np.ndarray) -> np.ndarray:
+        """The error allowed at ``end``, in deviations of the image; shape (n,)."""
+        assert self._settings.tol is not None
+        share = step_control.allowed_share(end * self._unit[items], self._horizon[items])
+        return self._settings.tol * share
+
+    def _accept(self, which: int, items: np.ndarray, segment: Segment) -> None:
+        if len(items) == len(self._unit):
+            self._at[which] = segment.u
+        elif len(items):
+            self._at[which] = self._at[which].index_put((torch.as_tensor(items),), segment.u)
+        if segment.recorder is not None and len(items):
+            self._recorder.accept(items, segment.recorder, self._at[which])

@@ -1,0 +1,198 @@
+"""A given number of equal steps: with given iterations, or with solves to a tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skimage_tvflow.core import step_control
+from skimage_tvflow.core.backends.protocol import FrameBuffer
+from skimage_tvflow.core.extinction import coarse_remaining_time
+from skimage_tvflow.core.frames import Frames, OutputRequest
+from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator, EulerSettings
+from skimage_tvflow.core.operators import distance, take
+from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.progress import Report
+from skimage_tvflow.core.step_control import even, groups, iterations_for, steps_in_intervals
+
+# Frames of a small image are computed in one compiled call, up to so many bytes of them: Python
+# would take longer than the flow.
+_CHUNK_BYTES = 2**24
+# Frames of this size are computed one by one, since a frame that nobody has read yet takes memory.
+_LARGE_FRAME = 2**21
+
+
+class FixedSteps(EulerIntegrator):
+    """``n_steps`` equal steps from 0 to the last time, those of the second trajectory bisected."""
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: EulerSettings,
+        request: OutputRequest,
+        report: Report | None,
+    ) -> None:
+        super().__init__(problem, settings, settings.order, request, report)
+        assert settings.n_steps is not None
+        self._n_steps: int = settings.n_steps
+
+    def _steps_in(self, lengths: np.ndarray) -> np.ndarray:
+        return steps_in_intervals(self._n_steps, lengths, self._last)
+
+    def _steps_to(self, end: float) -> int:
+        return int(self._steps_in(np.array(end - self._now)))
+
+    def _fewest_steps(self, end: float) -> int:
+        return self._steps_to(end) * len(self._trajectories)
+
+    def _expected_work(self, nodes: np.ndarray) -> list[float]:
+        # In an interval the steps of two trajectories are as 1 to 2.
+        per_step = (2**self._settings.order - 1) * len(self._unit) * self._settings.max_num_iter
+        return (per_step * self._steps_in(np.diff(nodes))).tolist()
+
+
+class GivenIterations(FixedSteps):
+    """Exactly ``max_num_iter`` iterations in every step."""
+
+    def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
+        """See :class:`~skimage_tvflow.core.integrate.Integrator`; several times in one call."""
+        self._begin(times)
+        # Frames written straight to where they belong take no memory of their own.
+        in_place = out is not None and self._settings.order == 1
+        frame = self._at[0][0].nbytes if in_place else self._at[0].nbytes
+        size = _CHUNK_BYTES // frame if frame < _LARGE_FRAME else 1
+        longest = max(np.diff([0.0, *times])) * self._unit
+        while times:
+            count = 0 if self._request.needs_steps else self._alive_through(times[:size], longest)
+            if count:
+                yield self._chunk(times[:count], out)
+            else:
+                count = 1
+                yield from self._intervals(times[:1], out)
+            times = times[count:]
+            out = None if out is None else out[:, count:]
+
+    def _alive_through(self, times: Sequence[float], longest: np.ndarray) -> int:
+        """Count the ``times`` before any item can end; 0 if a step may end one now."""
+        ends = np.multiply.outer(times, self._unit) + longest
+        if self._any_moving(ends[-1] >= self._alive_until):
+            self._look(coarse_remaining_time)
+        if not self._moves.all() or self._may_be_extinct(self._now, longest):
+            return 0
+        return max(1, int((ends < self._alive_until).all(1).sum()))
+
+    def _chunk(self, times: Sequence[float], into: Tensor | None) -> Frames:
+        """Several intervals in one call of the backend."""
+        n, *shape = self._at[0].shape
+        lengths = np.diff([self._now, *times])
+        counts = self._steps_in(lengths)
+        empty, in_place = self._at[0].new_empty, into is not None and self._settings.order == 1
+        self._at = []  # nothing is tried twice here: where the trajectories were needs no memory
+        stacks = []
+        for which, trajectory in enumerate(self._trajectories):
+            stack = into[:, : len(times)] if in_place else empty((n, len(times), *shape))
+            n_steps, n_iter = counts << which, self._settings.max_num_iter
+            trajectory.advance(
+                np.arange(n),
+                n_steps.tolist(),
+                np.multiply.outer(lengths, self._unit) / n_steps[:, None],
+                n_iter,
+                self._frame_buffer(stack),
+                self._work.run(n * int(n_steps.sum()) * n_iter),
+            )
+            stacks.append(stack)
+        u, error = stacks[0], np.full((n, len(times)), np.nan)
+        if len(stacks) == 2:
+            self._at = [stack[:, -1] for stack in stacks]
+            flat = [stack.flatten(0, 1) for stack in stacks]
+            error = self._extrapolation_error(*flat).reshape(n, len(times))
+            into = None if into is None else into[:, : len(times)]
+            u = self._units.to_image(self._answer(stacks, into))
+        elif times[-1] < self._last:
+            self._at = [self._trajectories[0].primal(np.arange(n))]
+        self._now = times[-1]
+        spent = int(counts.sum()) * self._settings.max_num_iter * (2 ** len(stacks) - 1)
+        return Frames(times, u, error, np.full(n, spent), np.ones(n, np.bool_))
+
+    def _frame_buffer(self, stack: Tensor) -> FrameBuffer:
+        if self._settings.order == 1:
+            return self._units.frame_buffer(stack)
+        # Images that are extrapolated afterwards are kept free of the rounding of the offset.
+        n, _, channels = stack.shape[:3]
+        return FrameBuffer(stack, np.ones(n), torch.zeros((n, channels), dtype=stack.dtype))
+
+    def _reach(self, end: float, items: np.ndarray) -> None:
+        count = self._steps_to(end)
+        for which in range(len(self._trajectories)):
+            segment = self._run(which, items, end, count << which, self._settings.max_num_iter)
+            self._accept(which, items, segment)
+        self._error[items] = np.nan
+        if self._settings.order == 2:
+            self._error[items] = self._extrapolation_error(*(take(u, items) for u in self._at))
+
+
+class SolvesToTolerance(FixedSteps):
+    """Every interval is solved with k and 2k iterations per step, doubled until the two agree.
+
+    The second solve goes on from the dual variable of the first, so one trajectory serves both.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        settings: EulerSettings,
+        request: OutputRequest,
+        report: Report | None,
+    ) -> None:
+        super().__init__(problem, settings, request, report)
+        self._effort = np.ones((settings.order, len(self._unit)))
+        self._crossing = step_control.CROSSINGS * max(problem.u.shape[2:])
+
+    def _expected_work(self, nodes: np.ndarray) -> list[float]:
+        counts = self._steps_in(np.diff(nodes))
+        longest = np.maximum(np.diff(nodes) * self._unit.max() / counts, 1e-300)
+        spread = self._deviation[self._moves].mean() if self._moves.any() else 1.0
+        plan = iterations_for(longest / spread, self._settings.tol or 1, self._settings.algorithm)
+        return (counts * np.minimum(plan, self._settings.max_num_iter)).tolist()
+
+    def _reach(self, end: float, items: np.ndarray) -> None:
+        for which in range(len(self._trajectories)):
+            self._solve(which, items, end, self._steps_to(end) << which)
+        if self._settings.order == 2:
+            error = self._extrapolation_error(*(take(u, items) for u in self._at))
+            self._error[items] = np.fmax(self._error[items], error)
+
+    def _solve(self, which: int, items: np.ndarray, end: float, count: int) -> None:
+        largest, allowed = self._settings.max_num_iter, self._allowed(end, items)
+        deviation = self._deviation[items]
+        length = (end - self._now) * self._unit[items] / count
+        tol = allowed / step_control.TWICE_ITERATED
+        plan = iterations_for(length / deviation, tol, self._settings.algorithm)
+        k = even(plan * self._effort[which, items], max(1, largest // 2))
+        before = take(self._at[which], items).clone()
+        for where, (n_iter,) in groups(k):
+            before[where] = self._run(which, items[where], end, count, n_iter).u
+        error, pending = np.zeros(len(items)), np.arange(len(items))
+        while pending.size:
+            k[pending] = np.minimum(2 * k[pending], largest)
+            unsolved = []
+            for where, (n_iter,) in groups(k[pending]):
+                chosen = pending[where]
+                segment = self._run(which, items[chosen], end, count, n_iter)
+                apart = distance(segment.u, take(before, chosen)).cpu().numpy()
+                error[chosen] = step_control.TWICE_ITERATED * apart
+                if n_iter < self._crossing:
+                    gap = self._solve_error(which, items[chosen], segment.u, length[chosen])
+                    error[chosen] = np.maximum(error[chosen], gap)
+                before[chosen] = segment.u
+                final = (error <= allowed * deviation)[chosen] | (n_iter == largest)
+                self._accept(which, items[chosen[final]], segment[final])
+                unsolved.append(chosen[~final])
+            pending = np.concatenate(unsolved)
+        self._converged[items] &= error <= self._settings.tol * deviation
+        self._error[items] = np.fmax(self._error[items], error)
+        ratio = error / (allowed * deviation)
+        self._effort[which, items] = step_control.effort_after_solve(k / 2 / plan, ratio)

@@ -1,0 +1,57 @@
+"""The fraction of the work that is done, where the work that is left can only be predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from skimage_tvflow.core.progress import Report
+
+
+class WorkMeter:
+    r"""Reports :math:`\mathrm{done} / (\mathrm{done} + \mathrm{left})` while intervals are solved.
+
+    What is left is predicted by a work model, interval by interval, and corrected by how the work
+    of the finished intervals compares with their prediction.
+
+    Parameters
+    ----------
+    report : function of the fraction, or None
+    """
+
+    def __init__(self, report: Report | None) -> None:
+        self._report = report
+        self._expected: Sequence[float] = ()
+        self._done = self._begun = 0.0
+        self._interval = -1
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether anybody listens; otherwise predictions need not be made."""
+        return self._report is not None
+
+    def expect(self, expected: Sequence[float]) -> None:
+        """Predict the work of every interval, in any unit."""
+        self._expected = expected
+
+    def begin_interval(self) -> None:
+        """Go on to the next interval."""
+        self._interval += 1
+        self._begun = self._done
+
+    def run(self, work: float) -> Report | None:
+        """Return what is told the finished part, 0 to 1, of a piece of ``work``."""
+        report = self._report
+        if report is None:
+            return None
+        done = self._done
+        here, later = self._left()
+        total = done + max(work, here - (done - self._begun)) + later
+        self._done += work
+        return lambda part: report(min((done + part * work) / total, 1.0))
+
+    def _left(self) -> tuple[float, float]:
+        """The work expected in this interval, and in those after it."""
+        finished = sum(self._expected[: self._interval])
+        ratio = self._begun / finished if finished > 0 else 1.0
+        here = sum(self._expected[self._interval : self._interval + 1])
+        return ratio * here, ratio * sum(self._expected[self._interval + 1 :])
