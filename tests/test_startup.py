@@ -155,15 +155,13 @@ def network():
     return TVFlowNet.from_pretrained(batch_axis=0, n_steps=4).transform(images[:2], 0.1)
 
 def training():
-    net = TVFlowNet(max_epochs=2, patch_size=64, train_batch_size=8, random_state=0)
-    return net.fit(images[0]).transform(images[0, :50, :50], 0.1)
+    options = {"max_epochs": 1, "patch_size": 24, "train_batch_size": 2}
+    net = TVFlowNet(n_steps=2, random_state=0, **options)
+    return net.fit(images[0, :48, :48]).transform(images[0, :40, :40], 0.1)
 
 def state():
     return (torch.get_num_threads(), torch.get_rng_state().tolist(), warnings.filters[:],
             str(np.random.get_state()))
-
-def same(a, b):
-    return all(np.array_equal(x, y) for x, y in zip(a, b))
 
 work = {work}
 before = work()
@@ -172,14 +170,18 @@ def child():
     signal.alarm(60)  # a child that waits for ever is ended
     untouched = state()
     after = work()
-    assert same(after, before) and state() == untouched
+    assert state() == untouched
+    for a, b in zip(after, before):  # one thread rounds otherwise than two
+        np.testing.assert_allclose(a, b, atol=1e-4)
 """
 
 
 @forks
 @pytest.mark.parametrize("work", ["flow", "network", "training"])
 def test_a_forked_child_computes_the_same_and_leaves_its_threads_alone(work):
-    code = IN_A_FORK.replace("{work}", work) + """
+    code = (
+        IN_A_FORK.replace("{work}", work)
+        + """
 pid = os.fork()
 if pid == 0:
     try:
@@ -194,6 +196,7 @@ worker.start()
 worker.join()
 print(worker.exitcode)
 """
+    )
     assert run(code)[0] == ["0", "0"]
 
 

@@ -9,11 +9,13 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from typing import TypeVar
 
 import torch
 
 from skimage_tvflow.core.progress import REPORT_SECONDS
 
+_T = TypeVar("_T")
 _IMPORTED_IN = os.getpid()
 
 
@@ -39,6 +41,17 @@ def fork_safe() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(n_threads)
+
+
+def fork_safe_items(items: Iterator[_T]) -> Iterator[_T]:
+    """Compute every item of an iterator within :func:`fork_safe`, but not what is done between."""
+    done = object()
+    while True:
+        with fork_safe():
+            item = next(items, done)
+        if item is done:
+            return
+        yield item  # type: ignore[misc]
 
 
 class _TaskQueues:
