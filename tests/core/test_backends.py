@@ -15,6 +15,7 @@ from skimage_tvflow.core.backends.numba import row_blocks
 from skimage_tvflow.core.backends.numba import sweep as numba_sweep
 from skimage_tvflow.core.backends.numba.sweep import NumbaTrajectory
 from skimage_tvflow.core.backends.torch.sweep import TorchTrajectory
+from skimage_tvflow.core.momentum import Momentum
 
 # Rounding errors grow with the number of iterations; values are of size 1.
 TOLERANCE = {torch.float32: 2e-4, torch.float64: 1e-11}
@@ -376,6 +377,30 @@ class TestReport:
             trajectory.advance(everyone(u), [3], intervals(2, 0.1), 4, report=report)
             results.append(trajectory.primal(everyone(u)))
         assert torch.equal(*results)
+
+
+class TestIterationsByHand:
+    """On the image (0, 0.1) over a step of 1: f = u, Df = 0.1, L = 4."""
+
+    def phi(self, algorithm, n_iter):
+        u = torch.tensor([[[0.0, 1.0]]], dtype=torch.float64)
+        trajectory = TorchTrajectory(0.1 * u, (1.0,), algorithm)
+        trajectory.advance(np.array([0]), [1], np.array([[1.0]]), n_iter)
+        return trajectory.dual(np.array([0])).flatten().tolist()
+
+    def test_projection(self):
+        # tau = 2 / L = 1/2; the first ascent is tau Df = .05, the second tau (Df - 2 phi).
+        first = 0.05 / 1.05
+        second = 0.5 * (0.1 - 2 * first)
+        assert self.phi("projection", 1) == pytest.approx([first, 0])
+        assert self.phi("projection", 2) == pytest.approx([(first + second) / (1 + second), 0])
+
+    def test_accelerated(self):
+        a, b = Momentum.planned(2, 4.0)
+        first = a.step * 0.1
+        ahead = first + b.gamma * first
+        second = first + b.beta * first + b.step * (0.1 - 2 * ahead)
+        assert self.phi("accelerated", 2) == pytest.approx([second, 0])
 
 
 class TestChoice:
