@@ -74,12 +74,12 @@ def test_of_an_exact_pair(of):
     found = of(u, after, phi, np.array([0.3]), (1, 1))
     assert found.gaps[0].item() <= 1e-10
     assert found.residual.item() <= 1e-11
-    # What rounding may have hidden is added: in J(u) and in <u, div phi>, and in the residual.
+    # What rounding may have hidden is added: in J(u), in <u, div phi> and in |phi| <= 1.
     variation = operators.total_variation(u, (1, 1)).item()
-    assert found.gaps[0].item() >= 1.5 * ROUNDING * variation
+    assert found.gaps[0].item() >= 2.5 * ROUNDING * variation
     assert found.residual.item() >= ROUNDING * operators.rms(u).item()
     backwards = of(torch.zeros_like(u), u, phi, np.array([0.3]), (1, 1))
-    assert 1.5 * ROUNDING * variation <= backwards.gaps[2].item() <= 1e-10
+    assert 2.5 * ROUNDING * variation <= backwards.gaps[2].item() <= 1e-10
 
 
 def test_a_projected_dual_variable_is_shorter_than_1_whatever_the_rounding():
