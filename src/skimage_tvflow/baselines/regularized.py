@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skimage_tvflow.core.integrate import Method
-from skimage_tvflow.core.integrators.regularized import RegularizedSteps, fewest_stable_steps
+from skimage_tvflow.core.integrators.regularized import (
+    RegularizedIntegrator,
+    RegularizedSettings,
+    fewest_stable_steps,
+)
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
+from skimage_tvflow.inputs.numbers import LARGEST_COUNT
 
 _LAGGED_STEPS = 50
 # Explicit steps that nobody would wait for.
@@ -86,8 +92,8 @@ class RegularizedTVFlow(BaseTVFlow):
         **BaseTVFlow._parameter_constraints,
         "scheme": [StrOptions({"lagged-diffusivity", "explicit"})],
         "eps": [Interval(Real, 0, None, closed="neither")],
-        "n_steps": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "max_num_iter": [Interval(Integral, 1, None, closed="left")],
+        "n_steps": [Interval(Integral, 1, LARGEST_COUNT, closed="both"), StrOptions({"auto"})],
+        "max_num_iter": [Interval(Integral, 1, LARGEST_COUNT, closed="both")],
     }
 
     def __init__(
@@ -118,9 +124,10 @@ class RegularizedTVFlow(BaseTVFlow):
         self.device = device
 
     def _method(self, flow_input: FlowInput) -> Method:
-        return RegularizedSteps(
+        settings = RegularizedSettings(
             self.scheme, float(self.eps), self._steps(flow_input), int(self.max_num_iter)
         )
+        return partial(RegularizedIntegrator, settings)
 
     def _steps(self, flow_input: FlowInput) -> int | None:
         """The number of steps, or None for as many explicit ones as are needed."""

@@ -1,4 +1,4 @@
-r"""A bound of the distance between any trajectory and the exact flow, without knowing the flow.
+r"""A rigorous bound of the distance between any trajectory and the exact flow.
 
 Let :math:`\hat u` be linear on every piece of a time grid and :math:`|\hat\phi| \le 1` constant
 there. Then :math:`-\mathrm{div}\,\hat\phi` is an eps-subgradient of J at :math:`\hat u(t)`, with
@@ -11,11 +11,11 @@ monotonicity of the subgradients gives for the error :math:`E = \|\hat u - u\|`
 .. math:: \tfrac12 (E^2)' \le \epsilon + \|r\| E,
    \qquad E(t_{n+1}) \le \sqrt{E(t_n)^2 + 2 \int \epsilon} + \int \|r\| ,
 
-the last by Brezis' form of Gronwall's lemma on one piece after the other, which is never more than
-the sum of the three terms over all time. On a piece :math:`\epsilon` is convex, so the trapezoidal
-rule, here with the middle as a third node, bounds its integral from above.
+the last by Brezis' form of Gronwall's lemma, applied piece by piece. On a piece :math:`\epsilon` is
+convex, so the trapezoidal rule, here with the middle as a third node, bounds its integral from
+above. The code works with root mean squares: norms are divided by the root of the number of pixels.
 
-Sums are accumulated in float64 and what they can be off by rounding is added.
+Sums are accumulated in float64, and a bound of their rounding errors is added.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.backends.protocol import ROUNDING
 from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.core.step_control import even, iterations_for
 
-# What the solves of the finer trajectory aim at, in deviations, and the least and most iterations
-# they take: the gap they leave is to be small beside that of the steps, however short.
+# Tolerance of the solves of the finer trajectory, in deviations, and the least and most iterations
+# of each: the duality gap that they leave must be small compared with that of the time steps.
 _FINER_TOL = 2e-4
 _LEAST_ITERATIONS, _MOST_ITERATIONS = 14, 400
 
 
 class ErrorBound:
-    """The bound of every item along one trajectory, piece by piece.
+    """The bound of the RMS error of every item, updated step by step along one trajectory.
 
     Parameters
     ----------
@@ -52,9 +53,9 @@ class ErrorBound:
         self._spacing = spacing
 
     def add_step(self, before: Tensor, after: Tensor, dual: Tensor, lengths: np.ndarray) -> None:
-        """Go on along a piece from ``before`` to ``after``, which takes ``lengths``, shape (N,).
+        """Extend the trajectory from ``before`` to ``after`` in ``lengths``, shape (N,).
 
-        ``dual`` is projected to where it must be, and the difference charged as a residual.
+        ``dual`` is shortened to 1 where it is longer, and the difference counts as a residual.
         """
         found = backends.gap_and_residual(before, after, dual, lengths, self._spacing)
         start, middle, end = found.gaps
@@ -63,7 +64,12 @@ class ErrorBound:
 
 
 def certify(
-    problem: Problem, u: Tensor, dual: Tensor, times: Sequence[float], refine: int
+    problem: Problem,
+    u: Tensor,
+    dual: Tensor,
+    times: Sequence[float],
+    refine: int,
+    report: Report | None = None,
 ) -> np.ndarray:
     """Bound the RMS error of a candidate at every time, in the units of ``problem``; (N, T).
 
@@ -73,7 +79,9 @@ def certify(
     u : Tensor of shape (N, T, C, *spatial), the candidate at the times
     dual : Tensor of shape (N, T, C, n_spatial, *spatial), its phi since the time before
     times : T increasing numbers >= 0
-    refine : bound a trajectory of so many Euler steps in every interval, and add the distance to it
+    refine : also bound a trajectory with this many Euler steps in every interval and add the
+        distance to it; the smaller bound counts
+    report : called after every time, and after every Euler step, with the fraction of the work done
     """
     unit = problem.unit
     own = ErrorBound(problem.rounding, problem.spacing)
@@ -87,13 +95,16 @@ def certify(
             own.add_step(before, after, dual[:, m], (time - now) * unit)
         bounds.append(own.value.copy())
         if finer is not None:
-            bounds[-1] = np.minimum(bounds[-1], finer.bound(after, (time - now) * unit))
+            part = share_of(report, m / len(times), (m + 1) / len(times))
+            bounds[-1] = np.minimum(bounds[-1], finer.bound(after, (time - now) * unit, part))
+        if report is not None:
+            report((m + 1) / len(times))
         before, now = after, time
     return np.stack(bounds, 1)
 
 
 class _FinerTrajectory:
-    """Implicit Euler steps between the times of a candidate, and the bound by way of them."""
+    """Implicit Euler steps between the times of a candidate, and a bound through them."""
 
     def __init__(self, problem: Problem, n_steps: int) -> None:
         self._n_steps = n_steps
@@ -102,16 +113,17 @@ class _FinerTrajectory:
         self._error_bound = ErrorBound(problem.rounding, problem.spacing)
         self._at = problem.u
 
-    def bound(self, candidate: Tensor, lengths: np.ndarray) -> np.ndarray:
-        """Go on by ``lengths``, shape (N,); the bound of ``candidate`` there."""
+    def bound(self, candidate: Tensor, lengths: np.ndarray, report: Report | None) -> np.ndarray:
+        """Advance by ``lengths``, shape (N,), and bound the error of ``candidate`` there."""
         everyone = np.arange(len(candidate))
         step = lengths / self._n_steps
         if step.any():
             spread = np.where(self._deviation > 0, self._deviation, 1)
             plan = iterations_for(step / spread, _FINER_TOL, "accelerated")
             n_iter = int(even(np.maximum(plan, _LEAST_ITERATIONS), _MOST_ITERATIONS).max())
-            for _ in range(self._n_steps):
-                self._trajectory.advance(everyone, [1], step[None], n_iter)
+            for k in range(self._n_steps):
+                part = share_of(report, k / self._n_steps, (k + 1) / self._n_steps)
+                self._trajectory.advance(everyone, [1], step[None], n_iter, report=part)
                 after = self._trajectory.primal(everyone)
                 dual = self._trajectory.dual(everyone)
                 self._error_bound.add_step(self._at, after, dual, step)

@@ -23,3 +23,10 @@ def throttled(report: Report | None) -> Report | None:
             due = time.monotonic() + REPORT_SECONDS
 
     return report_when_due
+
+
+def share_of(report: Report | None, begin: float, end: float) -> Report | None:
+    """Return a report of a part of the work: from the fraction ``begin`` to ``end`` of the whole."""
+    if report is None:
+        return None
+    return lambda fraction: report(begin + (end - begin) * fraction)

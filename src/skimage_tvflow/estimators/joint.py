@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skimage_tvflow.core.integrate import Method
-from skimage_tvflow.core.integrators.space_time import SpaceTimeMinimisation
+from skimage_tvflow.core.integrators.space_time import SpaceTimeIntegrator, SpaceTimeSettings
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
+from skimage_tvflow.inputs.numbers import LARGEST_COUNT
 
 
 class JointSpaceTimeTVFlow(BaseTVFlow):
@@ -99,11 +101,11 @@ class JointSpaceTimeTVFlow(BaseTVFlow):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseTVFlow._parameter_constraints,
-        "n_times": [Interval(Integral, 1, None, closed="left")],
+        "n_times": [Interval(Integral, 1, LARGEST_COUNT, closed="both")],
         "objective": [StrOptions({"brezis-ekeland", "residual"})],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "tol": [Interval(Real, 0, None, closed="neither")],
-        "max_num_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_num_iter": [Interval(Integral, 1, LARGEST_COUNT, closed="both")],
     }
 
     def __init__(
@@ -136,10 +138,11 @@ class JointSpaceTimeTVFlow(BaseTVFlow):
         self.device = device
 
     def _method(self, flow_input: FlowInput) -> Method:
-        return SpaceTimeMinimisation(
+        settings = SpaceTimeSettings(
             n_times=int(self.n_times),
             objective=self.objective,
             lr=float(self.lr),
             tol=float(self.tol),
             max_num_iter=int(self.max_num_iter),
         )
+        return partial(SpaceTimeIntegrator, settings)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -32,8 +33,8 @@ _MOST_STEPS = 1e15
 
 
 @dataclass(frozen=True)
-class RegularizedSteps:
-    """The method and its parameters.
+class RegularizedSettings:
+    """The parameters of the method.
 
     Attributes
     ----------
@@ -49,12 +50,6 @@ class RegularizedSteps:
     eps: float
     n_steps: int | None
     n_iter: int
-
-    def start(
-        self, problem: Problem, request: OutputRequest, report: Report | None
-    ) -> RegularizedIntegrator:
-        """See :class:`~skimage_tvflow.core.integrate.Method`."""
-        return RegularizedIntegrator(problem, self, request, report)
 
 
 def fewest_stable_steps(
@@ -74,8 +69,8 @@ class RegularizedIntegrator:
 
     def __init__(
         self,
+        settings: RegularizedSettings,
         problem: Problem,
-        settings: RegularizedSteps,
         request: OutputRequest,
         report: Report | None,
     ) -> None:
@@ -119,8 +114,7 @@ class RegularizedIntegrator:
         """Take ``count`` steps of one item."""
         u, recorder = self._u[item], self._recorders[item]
         for _ in range(count):
-            report = self._work.run(1)
-            tick = (lambda *_: report(0.0)) if report is not None else (lambda *_: None)
+            tick = partial(_tick, self._work.run(1))
             after, phi = self._step(u, step, float(self._eps[item]), tick)
             recorder.add_step(u, after, phi, np.array([step]))
             u = after
@@ -157,13 +151,16 @@ class RegularizedIntegrator:
         )
 
     def _mean_duals(self) -> Tensor:
-        means = []
-        for u, recorder in zip(self._u, self._recorders):
-            mean = recorder.take_mean_dual()
-            means.append(torch.zeros_like(gradient(u, self._spacing)) if mean is None else mean)
-        return torch.cat(means)[:, None]
+        pairs = zip(self._u, self._recorders)
+        return torch.cat([recorder.take_mean_dual(like=u) for u, recorder in pairs])[:, None]
 
 
 def diffusivity(du: Tensor, eps: float) -> Tensor:
     """``1 / |Du|_eps``, over channels and axes; (N, 1, 1, *spatial)."""
     return (du.square().sum((1, 2), keepdim=True) + eps * eps).rsqrt_()
+
+
+def _tick(report: Report | None, *_: object) -> None:
+    """Report that a step has begun, or an iteration of its linear system."""
+    if report is not None:
+        report(0.0)
