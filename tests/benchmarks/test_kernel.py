@@ -13,7 +13,7 @@ from benchmarks import images
 from benchmarks.report import IMAGES, Fragment, number
 from benchmarks.timing import interleave
 from skimage_tvflow.core.backends import select as backends
-from skimage_tvflow.core.backends.torch.trajectory import TorchTrajectory
+from skimage_tvflow.core.backends.torch.sweep import TorchTrajectory
 
 _N_ITER = 10
 _STEP = 0.004

@@ -9,8 +9,8 @@ arXiv:2206.04406 (2022), eq. (9), for an image f, a flow u and a dual variable :
     + \| \langle u, \mathrm{div}\,\phi \rangle + J(u) \|^2
     + \int \sum_x (|\phi| - 1)_+ \, dt + \| f - u(0) \|^2 .
 
-It vanishes for the flow, and only for it: the first term is the equation, the second and third say
-that :math:`-\mathrm{div}\,\phi` is a subgradient of J at u.
+It is zero for the flow and for nothing else: the first term is the equation, and the second and
+third are zero exactly if :math:`-\mathrm{div}\,\phi` is a subgradient of J at u.
 
 A trajectory is a tensor of shape (T, N, C, *spatial), its dual variable one of shape (T, N, C,
 n_spatial, *spatial): N images at T times. All functions can be differentiated.
@@ -29,7 +29,7 @@ from skimage_tvflow.core.operators import divergence, gradient
 
 @dataclass(frozen=True)
 class LossWeights:
-    """What the terms count; all alike in the paper."""
+    """Weights of the terms; all are 1 in the paper."""
 
     pde: float = 1.0
     subgradient: float = 1.0
@@ -38,7 +38,7 @@ class LossWeights:
 
 
 def time_derivative(u: Tensor, times: Tensor) -> Tensor:
-    """Backward differences of ``u`` at T + 1 increasing ``times``: those at the last T.
+    """Backward differences of ``u`` in time, at the last T of T + 1 increasing ``times``.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def time_derivative(u: Tensor, times: Tensor) -> Tensor:
 def pde_residual(u_t: Tensor, phi: Tensor, spacing: Sequence[float]) -> Tensor:
     r""":math:`\sum_x (u_t - \mathrm{div}\,\phi)^2`; shape (T, N).
 
-    ``u_t`` is that of :func:`time_derivative`, or comes from elsewhere.
+    ``u_t`` is the time derivative, for example that of :func:`time_derivative`.
     """
     slope = _at_all_times(divergence, phi, spacing)
     return (u_t - slope).square().flatten(2).sum(2)
@@ -66,7 +66,7 @@ def pde_residual(u_t: Tensor, phi: Tensor, spacing: Sequence[float]) -> Tensor:
 def subgradient_residual(u: Tensor, phi: Tensor, spacing: Sequence[float]) -> Tensor:
     r""":math:`\langle u, \mathrm{div}\,\phi \rangle + J(u)`, not negative where |phi| <= 1; (T, N).
 
-    Summed as :math:`\sum_x |Du| - Du \cdot \phi`, in which nothing large cancels.
+    It is summed as :math:`\sum_x |Du| - Du \cdot \phi`, where no large numbers cancel.
     """
     du = _at_all_times(gradient, u, spacing)
     return (length(du) - (du * phi).sum((2, 3))).flatten(2).sum(2)
@@ -100,8 +100,8 @@ def loss(
     image : Tensor of shape (N, C, *spatial)
     times : Tensor of shape (T + 1,) or (T + 1, N)
     spacing : one per spatial axis
-    weights : what the terms count
-    u_t : Tensor of shape (T, N, C, *spatial): the time derivative, if it is known
+    weights : weights of the terms, by default all 1
+    u_t : Tensor of shape (T, N, C, *spatial), the time derivative; by default differences of u
     """
     weights = LossWeights() if weights is None else weights
     u_t = time_derivative(u, times) if u_t is None else u_t

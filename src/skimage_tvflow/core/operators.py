@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 _FIRST_SPATIAL = 2
-# So many pixels at a time: on a CPU what fits the cache and is not worth torch's threads, which on
-# a busy machine wait for each other much longer than they work.
+# Pixels in a slab. On a CPU it fits the cache and is too small for torch to use its threads, which
+# on a busy machine wait for each other much longer than they work; elsewhere it only limits memory.
 _SLAB = {"cpu": 2**13}
 _SLAB_ELSEWHERE = 2**22
 
@@ -43,7 +43,7 @@ def gradient(u: Tensor, spacing: Sequence[float]) -> Tensor:
         n = u.shape[_FIRST_SPATIAL + axis] - 1
         inner = out.select(2, axis).narrow(_FIRST_SPATIAL + axis, 0, n)
         ahead, here = (u.narrow(_FIRST_SPATIAL + axis, first, n) for first in (1, 0))
-        # In place, and yet with a history to differentiate.
+        # In place, and still differentiable: autograd follows add_ and sub_.
         inner.add_(ahead).sub_(here)
         if h != 1:
             inner.div_(h)
@@ -76,7 +76,7 @@ def divergence(phi: Tensor, spacing: Sequence[float]) -> Tensor:
 def magnitude(phi: Tensor) -> Tensor:
     """Euclidean length over channels and axes: (N, C, n_spatial, *spatial) to (N, *spatial)."""
     # torch.linalg.vector_norm over two outer axes takes ten times as long, and sqrt() on a CPU
-    # wakes up threads for arrays of any size: its inverse, and a step of Newton for the last digit.
+    # wakes up threads for arrays of any size. rsqrt() does not; a Newton step gives the last digit.
     square = (phi * phi).sum((1, 2))
     inverse = square.clamp(min=torch.finfo(square.dtype).tiny).rsqrt_()
     length = square * inverse
@@ -90,16 +90,16 @@ def total_variation(u: Tensor, spacing: Sequence[float]) -> Tensor:
 
 
 def pairing(u: Tensor, phi: Callable[[slice], Tensor], spacing: Sequence[float]) -> Tensor:
-    r"""What phi makes of the total variation: :math:`\langle Du, \phi \rangle \le J(u)`; (N,).
+    r"""Return :math:`\langle Du, \phi \rangle`, at most :math:`J(u)` where |phi| <= 1; shape (N,).
 
-    ``phi`` is asked for one slab of the first spatial axis after the other.
+    ``phi(slab)`` returns the dual variable in a slab of the first spatial axis.
     """
     parts = [_total(du.mul_(phi(slab))) for slab, du in _gradient_slabs(u, spacing)]
     return sum(parts[1:], parts[0])
 
 
 def inner(u: Tensor, v: Tensor) -> Tensor:
-    """The inner product of every item with its partner, summed in float64; shape (N,)."""
+    """Return the inner product of each item of ``u`` and ``v``, summed in float64; shape (N,)."""
     parts = [_total(u[:, :, slab] * v[:, :, slab]) for slab in _slabs(u)]
     return sum(parts[1:], parts[0])
 
@@ -110,24 +110,24 @@ def rms(u: Tensor) -> Tensor:
 
 
 def distance(u: Tensor, v: Tensor) -> Tensor:
-    """Root mean square of the difference of every item from its partner; shape (N,)."""
+    """Root mean square of the difference of each item of ``u`` and ``v``; shape (N,)."""
     parts = [_total((u[:, :, slab] - v[:, :, slab]).square_()) for slab in _slabs(u)]
     return (sum(parts[1:], parts[0]) / u[0].numel()).sqrt()
 
 
 def exact_dtype(u: Tensor) -> torch.dtype:
-    """The precision of sums: Apple's GPUs have no float64."""
+    """Return the precision of sums: float64, but float32 on Apple's GPUs, which have no other."""
     return torch.float32 if u.device.type == "mps" else torch.float64
 
 
 def norm_bound(spacing: Sequence[float], sizes: Sequence[int]) -> float:
-    """The bound ``L = 4 sum_i 1 / h_i^2`` of the squared norm of D; one-pixel axes have no part."""
+    """Return ``L = 4 sum_i 1 / h_i^2 >= |D|^2``, summed over the axes of more than one pixel."""
     differing = [h for h, n in zip(spacing, sizes, strict=True) if n > 1]
     return 4 * sum((1 / h) ** 2 for h in differing or spacing[-1:])
 
 
 def _slabs(u: Tensor) -> Iterator[slice]:
-    """Ranges along the first spatial axis, so that what is computed on the way stays small."""
+    """Ranges along the first spatial axis, so that temporary arrays stay small."""
     n = u.shape[_FIRST_SPATIAL]
     pixels = _SLAB.get(u.device.type, _SLAB_ELSEWHERE)
     rows = max(1, pixels * n // u.numel())
@@ -136,7 +136,7 @@ def _slabs(u: Tensor) -> Iterator[slice]:
 
 def _gradient_slabs(u: Tensor, spacing: Sequence[float]) -> Iterator[tuple[slice, Tensor]]:
     for slab in _slabs(u):
-        # The last row of a slab has its neighbour in the next one.
+        # One row more, as the last row of a slab needs its neighbour.
         du = gradient(u[:, :, slab.start : slab.stop + 1], spacing)
         yield slab, du[:, :, :, : slab.stop - slab.start]
 

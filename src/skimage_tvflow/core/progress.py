@@ -26,7 +26,7 @@ def throttled(report: Report | None) -> Report | None:
 
 
 def share_of(report: Report | None, begin: float, end: float) -> Report | None:
-    """A report for the share from ``begin`` to ``end`` of the work that ``report`` is told of."""
+    """Return a report of a part of the work, from the fraction ``begin`` to ``end``."""
     if report is None:
         return None
     return lambda fraction: report(begin + (end - begin) * fraction)

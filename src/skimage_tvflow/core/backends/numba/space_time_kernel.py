@@ -183,7 +183,7 @@ def residuals(u, phi, speeds, grid, begin, end, rest, gaps, terms):
 
 @njit(**_INLINE)
 def _adam(x, g, mean, square, n, adam):
-    """Move a segment of ``x`` against its gradient ``g``; the moments are ``mean`` and ``square``."""
+    """Move a segment of ``x`` against its gradient ``g``, of moments ``mean`` and ``square``."""
     rate, news, news2, epsilon, scale2 = adam
     for i in range(n):
         mean[i] += news * (g[i] - mean[i])
