@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skimage_tvflow.core.integrate import Method
-from skimage_tvflow.core.integrators.regularized import RegularizedSteps, fewest_stable_steps
+from skimage_tvflow.core.integrators.regularized import (
+    RegularizedIntegrator,
+    RegularizedSettings,
+    fewest_stable_steps,
+)
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
 
@@ -118,9 +123,10 @@ class RegularizedTVFlow(BaseTVFlow):
         self.device = device
 
     def _method(self, flow_input: FlowInput) -> Method:
-        return RegularizedSteps(
+        settings = RegularizedSettings(
             self.scheme, float(self.eps), self._steps(flow_input), int(self.max_num_iter)
         )
+        return partial(RegularizedIntegrator, settings)
 
     def _steps(self, flow_input: FlowInput) -> int | None:
         """The number of steps, or None for as many explicit ones as are needed."""

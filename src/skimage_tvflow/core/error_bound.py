@@ -1,4 +1,4 @@
-r"""A bound of the distance between any trajectory and the exact flow, without knowing the flow.
+r"""A rigorous bound of the distance between any trajectory and the exact flow.
 
 Let :math:`\hat u` be linear on every piece of a time grid and :math:`|\hat\phi| \le 1` constant
 there. Then :math:`-\mathrm{div}\,\hat\phi` is an eps-subgradient of J at :math:`\hat u(t)`, with
@@ -11,11 +11,11 @@ monotonicity of the subgradients gives for the error :math:`E = \|\hat u - u\|`
 .. math:: \tfrac12 (E^2)' \le \epsilon + \|r\| E,
    \qquad E(t_{n+1}) \le \sqrt{E(t_n)^2 + 2 \int \epsilon} + \int \|r\| ,
 
-the last by Brezis' form of Gronwall's lemma on one piece after the other, which is never more than
-the sum of the three terms over all time. On a piece :math:`\epsilon` is convex, so the trapezoidal
-rule, here with the middle as a third node, bounds its integral from above.
+the last by Brezis' form of Gronwall's lemma, applied piece by piece. On a piece :math:`\epsilon` is
+convex, so the trapezoidal rule, here with the middle as a third node, bounds its integral from
+above. The code works with root mean squares: norms are divided by the root of the number of pixels.
 
-Sums are accumulated in float64 and what they can be off by rounding is added.
+Sums are accumulated in float64, and a bound of their rounding errors is added.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.step_control import even, iterations_for
 
-# What the solves of the finer trajectory aim at, in deviations, and the least and most iterations
-# they take: the gap they leave is to be small beside that of the steps, however short.
+# Tolerance of the solves of the finer trajectory, in deviations, and the least and most iterations
+# of each: the duality gap that they leave must be small compared with that of the time steps.
 _FINER_TOL = 2e-4
 _LEAST_ITERATIONS, _MOST_ITERATIONS = 14, 400
 
 
 class ErrorBound:
-    """The bound of every item along one trajectory, piece by piece.
+    """The bound of the RMS error of every item, updated step by step along one trajectory.
 
     Parameters
     ----------
@@ -52,9 +52,9 @@ class ErrorBound:
         self._spacing = spacing
 
     def add_step(self, before: Tensor, after: Tensor, dual: Tensor, lengths: np.ndarray) -> None:
-        """Go on along a piece from ``before`` to ``after``, which takes ``lengths``, shape (N,).
+        """Extend the trajectory from ``before`` to ``after`` in ``lengths``, shape (N,).
 
-        ``dual`` is projected to where it must be, and the difference charged as a residual.
+        ``dual`` is shortened to 1 where it is longer, and the difference counts as a residual.
         """
         found = backends.gap_and_residual(before, after, dual, lengths, self._spacing)
         start, middle, end = found.gaps
@@ -73,7 +73,8 @@ def certify(
     u : Tensor of shape (N, T, C, *spatial), the candidate at the times
     dual : Tensor of shape (N, T, C, n_spatial, *spatial), its phi since the time before
     times : T increasing numbers >= 0
-    refine : bound a trajectory of so many Euler steps in every interval, and add the distance to it
+    refine : also bound a trajectory with this many Euler steps in every interval and add the
+        distance to it; the smaller bound counts
     """
     unit = problem.unit
     own = ErrorBound(problem.rounding, problem.spacing)
@@ -93,7 +94,7 @@ def certify(
 
 
 class _FinerTrajectory:
-    """Implicit Euler steps between the times of a candidate, and the bound by way of them."""
+    """Implicit Euler steps between the times of a candidate, and a bound through them."""
 
     def __init__(self, problem: Problem, n_steps: int) -> None:
         self._n_steps = n_steps
@@ -103,7 +104,7 @@ class _FinerTrajectory:
         self._at = problem.u
 
     def bound(self, candidate: Tensor, lengths: np.ndarray) -> np.ndarray:
-        """Go on by ``lengths``, shape (N,); the bound of ``candidate`` there."""
+        """Advance by ``lengths``, shape (N,), and bound the error of ``candidate`` there."""
         everyone = np.arange(len(candidate))
         step = lengths / self._n_steps
         if step.any():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -25,11 +25,9 @@ class Integrator(Protocol):
         """
 
 
-class Method(Protocol):
-    """A method with its parameters, which starts an integrator for a problem."""
-
-    def start(self, problem: Problem, request: OutputRequest, report: Report | None) -> Integrator:
-        """Begin; ``report`` is told the fraction of the work that is done."""
+# A method with its parameters starts an integrator for a problem. The report gets the fraction of
+# the work that is done.
+Method = Callable[[Problem, OutputRequest, Report | None], Integrator]
 
 
 def integrate(
@@ -49,7 +47,7 @@ def integrate(
     image : Tensor of shape (N, C, *spatial)
     times : increasing, all >= 0
     spacing : one per spatial axis
-    method : Method
+    method : starts an integrator
     request : which outputs besides the images
     out : Tensor of shape (N, T, C, *spatial), every image contiguous: the frames are put there if
         that saves a copy
@@ -63,7 +61,7 @@ def integrate(
         return
     problem = Problem.of(image, spacing)
     units, flat = problem.units, problem.deviation == 0
-    integrator = method.start(problem, request, throttled(report))
+    integrator = method(problem, request, report and throttled(report))
     del problem  # or its image would stay in memory as long as the frames are read
     # Rounding of the result when the mean is put back: a large offset hides a small contrast.
     offset = units.mean.abs().amax(1).cpu().numpy().astype(np.float64)

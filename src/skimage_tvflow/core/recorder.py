@@ -50,11 +50,14 @@ class TrajectoryRecorder:
             share = np.divide(lengths, self._span, out=np.zeros_like(lengths), where=lengths > 0)
             self._mean = torch.lerp(self._mean, dual, column(share, dual))
 
-    def take_mean_dual(self) -> Tensor | None:
-        """The mean of the dual variable since it was taken last; a new mean begins."""
+    def take_mean_dual(self, like: Tensor) -> Tensor:
+        """The mean of the dual variable since it was taken last, 0 if nothing moved.
+
+        ``like`` is an image of all items, (n, C, *spatial).
+        """
         mean, self._mean = self._mean, None
         self._span = np.zeros_like(self._span)
-        return mean
+        return _no_dual(like) if mean is None else mean
 
     def branch(self, items: np.ndarray) -> TrajectoryRecorder:
         """A recorder for an attempt of ``items`` to go on from here."""
@@ -70,8 +73,7 @@ class TrajectoryRecorder:
         self.bound[items] = attempt.bound
         if attempt._mean is not None:
             if self._mean is None:
-                shape = (len(self.bound), *attempt._mean.shape[1:])
-                self._mean = like.new_zeros(shape)
+                self._mean = _no_dual(like)
             self._mean[items] = attempt._mean
 
 
@@ -166,7 +168,7 @@ class SampledTrajectory:
 
     def stand_still(self, error: float = 0.0, count: int | None = None) -> None:
         """Sample the next ``count`` requested times, all by default, without moving."""
-        still = self.u.new_zeros((len(self.u), self.u.ndim - 1, *self.u.shape[1:]))
+        still = _no_dual(self.u[None])[0]
         for time in self._times[self.reached :][:count]:
             self._move(self.u, still, time - self.now)
             self.now = time
@@ -183,12 +185,15 @@ class SampledTrajectory:
         self.u = u
 
     def _sample(self, error: float) -> None:
-        mean = self._recorder.take_mean_dual()
         self.samples.u.append(self.u)
         self.samples.errors.append(error)
         self.samples.bounds.append(float(self._recorder.bound[0]))
         if self._request.dual:
-            if mean is None:
-                mean = self.u.new_zeros((1, len(self.u), self.u.ndim - 1, *self.u.shape[1:]))
-            self.samples.duals.append(mean[0])
+            self.samples.duals.append(self._recorder.take_mean_dual(self.u[None])[0])
         self.reached += 1
+
+
+def _no_dual(u: Tensor) -> Tensor:
+    """The dual variable of images (n, C, *spatial) that do not move: 0."""
+    n, channels, *sizes = u.shape
+    return u.new_zeros((n, channels, len(sizes), *sizes))

@@ -39,16 +39,16 @@ from skimage_tvflow.inputs.times import resolve_times
 class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Base class of the TV flow estimators.
 
-    A subclass stores its parameters, names their constraints, and gives the frames of a flow_input.
+    A subclass stores its parameters, lists their constraints, and names its method.
     """
 
-    # The image goes by the name it has; it is data, not metadata to be routed.
+    # scikit-learn calls the data X; here it is the image, and no metadata to be routed.
     __metadata_request__fit: ClassVar = {"image": UNUSED}
     __metadata_request__transform: ClassVar = {"image": UNUSED}
     __metadata_request__fit_transform: ClassVar = {"image": UNUSED}
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        # Checked with better messages where they meet the image.
+        # Checked together with the image, which allows better messages.
         "t": "no_validation",
         "spacing": "no_validation",
         "channel_axis": "no_validation",
@@ -74,7 +74,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         image : array-like
             An image as `transform` takes it.
         y : ignored
-            There for the sake of pipelines.
+            Accepted because pipelines pass it.
 
         Returns
         -------
@@ -84,9 +84,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         Raises
         ------
         ValueError, TypeError
-            If a parameter or the image is not what it must be.
+            If a parameter or the image is invalid.
         """
-        # What an earlier fit saw does not bind this one.
+        # Another fit may see signals of another length.
         self.__dict__.pop("n_features_in_", None)
         flow_input = self._check_input(image, None)
         if _is_table(flow_input.axes):
@@ -100,25 +100,25 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         ----------
         image : array-like of shape (..., *spatial, ...)
             Real and finite. All axes but `batch_axis` and `channel_axis` are spatial. NumPy arrays,
-            torch tensors and whatever speaks DLPack; float32 stays, float16 becomes float32,
-            everything else float64. Values are never rescaled.
+            torch tensors, and arrays of other libraries that support DLPack. float32 stays float32,
+            float16 becomes float32, everything else float64. Values are never rescaled.
         t : float or sequence of T floats, optional
             Times >= 0 in the unit of value x spacing, in any order; `self.t` by default.
 
         Returns
         -------
         array of shape image.shape, or (T, *image.shape) for a sequence
-            Of the kind and on the device of the image.
+            The flow, as the same kind of array and on the same device as the image.
 
         Raises
         ------
         ValueError, TypeError
-            If a parameter, a time or the image is not what it must be.
+            If a parameter, a time or the image is invalid.
 
         Warns
         -----
         ConvergenceWarning
-            Once, if the error asked for was not reached.
+            Once per call, if the wanted accuracy was not reached.
         """
         flow_input = self._check_input(image, t)
         frames = self._collect(flow_input, OutputRequest(), None).frames()
@@ -132,7 +132,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         image : array-like
             As for `transform`.
         y : ignored
-            There for the sake of pipelines.
+            Accepted because pipelines pass it.
         t : float or sequence of T floats, optional
             As for `transform`.
 
@@ -152,7 +152,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         certify: bool = True,
         callback: Callback | None = None,
     ) -> TVFlowResult:
-        """The TV flow of an image with what is known of its accuracy.
+        """The TV flow of an image, with an estimate and a bound of its error.
 
         Parameters
         ----------
@@ -163,16 +163,16 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return_dual : bool, optional
             Also return the dual variable.
         certify : bool, optional
-            Also bound the error rigorously, which takes about as long as the flow itself.
+            Also compute the rigorous error bound, which takes about as long as the flow itself.
         callback : callable, optional
-            ``callback(progress)`` is told the fraction done at least every 50 ms of work, in the
-            thread that called; returning True stops the solve, and the result then has the times
-            finished so far.
+            ``callback(progress)`` is called at least every 50 ms of work, in the calling thread,
+            with the fraction of the work that is done, a `Progress`. Returning True stops the
+            solve; the result then has the times that were finished.
 
         Returns
         -------
         TVFlowResult
-            Times, images, estimated errors and certain bounds.
+            Times, images, estimated errors and error bounds.
         """
         refuse_callback(callback)
         for name, flag in (("return_dual", return_dual), ("certify", certify)):
@@ -183,7 +183,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return self._collect(flow_input, request, callback).result()
 
     def staged_transform(self, image: Any, t: Any = None) -> Iterator[Any]:
-        """The flow at one requested time after the other, as soon as each is there.
+        """Iterate over the flow at the requested times, each as soon as it is computed.
 
         Parameters
         ----------
@@ -249,7 +249,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
 
     def _check_parameters(self) -> None:
         for name in self._numbers():
-            # Python takes True for the number 1.
+            # In Python True is an int, and would pass as the number 1.
             if isinstance(getattr(self, name), bool):
                 raise InvalidParameterError(
                     f"The {name!r} parameter of {type(self).__name__} must be a number, got "
@@ -264,7 +264,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     @classmethod
     @functools.cache
     def _numbers(cls) -> list[str]:
-        """The parameters that take a number."""
+        """Names of the parameters that take a number."""
         constraints = cls._parameter_constraints.items()
         return [name for name, kinds in constraints if any(isinstance(k, Interval) for k in kinds)]
 
@@ -277,7 +277,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     ) -> ResultBuilder:
         """All frames of an input, and a warning if they are not as accurate as asked for."""
         found = ResultBuilder(flow_input, request)
-        report = WorkReport.of(callback)
+        report = None if callback is None else WorkReport(callback)
         n, size = flow_input.image.shape[0], self._items_per_batch(flow_input)
         try:
             for first in range(0, n, size):
@@ -313,7 +313,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             return
         failed = int(np.sum(~converged))
         warnings.warn(
-            f"{failed} of {converged.size} images or channels did not reach the error asked for, "
+            f"{failed} of {converged.size} images or channels did not reach the wanted accuracy, "
             f"tol={self.tol}: the worst estimate is {np.nanmax(error[:, ~converged]):.1e} in the "
             f"values of the image. {self._advice(dtype)}",
             ConvergenceWarning,
@@ -327,7 +327,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     @classmethod
     @functools.cache
     def _get_param_names(cls) -> list[str]:
-        # scikit-learn reads the signature anew for every check, as long as a small image takes.
+        # Reading the signature at every call, as scikit-learn does, takes as long as a small image.
         return super()._get_param_names()
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -347,7 +347,7 @@ def _is_table(axes: ImageAxes) -> bool:
 
 
 def _depth_of_caller() -> int:
-    """How far up the stack, as `warnings.warn` counts, the code that called the package is."""
+    """The `stacklevel` for `warnings.warn` at which the caller's own code is."""
     frame, depth = sys._getframe(1), 1
     while frame.f_back and frame.f_globals["__name__"].startswith("skimage_tvflow"):
         frame, depth = frame.f_back, depth + 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skimage_tvflow.core.integrate import Method
-from skimage_tvflow.core.integrators.euler import ImplicitEuler
+from skimage_tvflow.core.integrators.automatic_steps import AutomaticSteps
+from skimage_tvflow.core.integrators.euler_steps import EulerSettings
+from skimage_tvflow.core.integrators.given_steps import GivenIterations, SolvesToTolerance
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
 
@@ -37,23 +40,24 @@ class ChambolleTVFlow(BaseTVFlow):
         Time or times of the flow, in the unit of value x spacing. The default suits an image in
         [0, 1]; multiply by 255 for one of uint8. `transform` may be given others.
     n_steps : "auto" or int, default="auto"
-        Steps from 0 to the largest time. "auto" chooses them, and the iterations in each, such that
-        the estimated error is at most `tol`. An integer fixes the scheme: an interval between
-        requested times gets its share, at least one.
+        Time steps from 0 to the largest time. "auto" chooses them, and the iterations in each, so
+        that the estimated error is at most `tol`. An integer fixes them: an interval between two
+        requested times gets its share of the steps, at least one.
     order : {1, 2}, default=2
-        1: implicit Euler. 2: Richardson extrapolation of two solves, every step bisected in the
-        second.
+        1: implicit Euler. 2: Richardson extrapolation of two solutions, the second with every step
+        bisected.
     tol : float or None, default=1e-3
         OutputRequest root-mean-square error, relative to the standard deviation of each independent
         image. With an integer `n_steps` it speaks of the solves of the steps, not of the length of
         the steps. None takes exactly `max_num_iter` iterations in every step.
     algorithm : {"accelerated", "projection"}, default="accelerated"
-        How the dual problems are solved: by projected ascent with two momenta that are never
-        reset, or by the iteration of [1]_, for comparison.
+        How the dual problems are solved: by projected gradient ascent with two momenta that are
+        never reset, or by the iteration of [1]_, for comparison.
     max_num_iter : int, default=2000
         Largest number of iterations in a time step.
     coupled_channels : bool, default=False
-        Whether channels share one norm and so their edges. Otherwise they are separate images.
+        Whether the norm of the gradient is taken over all channels, which keeps their edges
+        together. Otherwise channels are separate images.
     spacing : float or sequence of float, optional
         Distance between pixels, one for all spatial axes or one for each. 1 by default.
     channel_axis : int, optional
@@ -63,8 +67,8 @@ class ChambolleTVFlow(BaseTVFlow):
     batch_size : int, optional
         How many independent images or channels to solve at a time.
     device : str or torch.device, optional
-        Where to compute: by default where the image is; "cuda" and back; "auto" on the best there
-        is.
+        Where to compute: by default where the image is; "cuda" to compute there and return the
+        result to where the image is; "auto" for the best device of this machine.
 
     Attributes
     ----------
@@ -143,10 +147,13 @@ class ChambolleTVFlow(BaseTVFlow):
             )
 
     def _method(self, flow_input: FlowInput) -> Method:
-        return ImplicitEuler(
+        settings = EulerSettings(
             n_steps=None if self.n_steps == "auto" else int(self.n_steps),
             order=int(self.order),
             tol=None if self.tol is None else float(self.tol),
             max_num_iter=int(self.max_num_iter),
             algorithm=self.algorithm,
         )
+        if settings.n_steps is None:
+            return partial(AutomaticSteps, settings)
+        return partial(GivenIterations if settings.tol is None else SolvesToTolerance, settings)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from skimage_tvflow.core.integrate import Method
-from skimage_tvflow.core.integrators.space_time import SpaceTimeMinimisation
+from skimage_tvflow.core.integrators.space_time import SpaceTimeIntegrator, SpaceTimeSettings
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
 
@@ -136,10 +137,11 @@ class JointSpaceTimeTVFlow(BaseTVFlow):
         self.device = device
 
     def _method(self, flow_input: FlowInput) -> Method:
-        return SpaceTimeMinimisation(
+        settings = SpaceTimeSettings(
             n_times=int(self.n_times),
             objective=self.objective,
             lr=float(self.lr),
             tol=float(self.tol),
             max_num_iter=int(self.max_num_iter),
         )
+        return partial(SpaceTimeIntegrator, settings)

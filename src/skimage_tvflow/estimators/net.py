@@ -17,7 +17,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, check_random_state
 
 from skimage_tvflow.core.integrate import Method
-from skimage_tvflow.core.integrators.network import LearnedSteps
+from skimage_tvflow.core.integrators.network import NetworkIntegrator, NetworkSettings
 from skimage_tvflow.core.networks.unrolled import Design, UnrolledNet
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, refuse_callback
@@ -367,7 +367,8 @@ class TVFlowNet(BaseTVFlow):
                 f"spatial axes. Pass weights='natural-{max(n_spatial, 2)}d', or batch_axis=0 for a "
                 "stack of images."
             )
-        return LearnedSteps(net, n_steps=int(self.n_steps), refine=int(self.refine))
+        settings = NetworkSettings(net, n_steps=int(self.n_steps), refine=int(self.refine))
+        return functools.partial(NetworkIntegrator, settings)
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_") or self.weights is not None

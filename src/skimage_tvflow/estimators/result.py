@@ -1,4 +1,4 @@
-"""What a solve returns and what it tells on the way."""
+"""The result of a solve, and the progress that a callback is told."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class TVFlowResult:
         ``u_k = u_{k-1} + (t_k - t_{k-1}) * div(phi_k)``, but for the residual objective; with
         ``order=2`` it belongs to the finer of the two trajectories, whose extrapolation `u` is.
     error_estimate : ndarray of shape (T,), or (T, B) with a batch axis
-        Estimated root-mean-square error per pixel, in the values of the image; with a given number
-        of time steps of order 1, the error of their solution, not that of their length. NaN where
-        nothing was computed that could estimate it (``tol=None`` with ``order=1``; without
-        `error_bound`, the network, the residual objective and the regularised flows).
+        Estimated root-mean-square error per pixel, in the values of the image. With a given number
+        of time steps and order 1 it is the error of their solves alone, without that of the time
+        steps. NaN where nothing estimates it: ``tol=None`` with ``order=1``, the network, the
+        residual objective, and the regularised flows. Their `error_bound` holds all the same.
     error_bound : ndarray of the same shape, or None
-        What the root-mean-square distance from the exact flow of the discrete image is certainly
-        below, whatever the solver did: see `certify`. None if it was not asked for.
+        Rigorous upper bound of the root-mean-square distance per pixel from the exact flow of the
+        discrete image, whatever the solver did: see `certify`. None if it was not asked for.
     n_iter : ndarray of shape (), or (B,) with a batch axis
-        Iterations spent, summed over time steps, attempts and separate channels; 0 if a callback
-        stopped the solve.
+        Iterations, summed over time steps, attempts and separate channels; 0 if a callback stopped
+        the solve.
     converged : ndarray of shape (), or (B,) with a batch axis
         Whether every estimate is within the tolerance asked for; False if a callback stopped the
         solve.
     loss_curve : ndarray of shape (K,), or (K, B) with a batch axis, or None
-        Where the flow is the minimum of an objective, its values on the way there, summed over
-        separate channels; an image that is done keeps its last value.
+        Values of the objective during the minimisation, summed over separate channels, for methods
+        that minimise one. An image that converges early keeps its last value.
     """
 
     times: np.ndarray

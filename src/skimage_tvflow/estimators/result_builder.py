@@ -1,4 +1,4 @@
-"""What an estimator has found: the frames of all items, as they come from the core."""
+"""The frames of all items, collected as they come from the core, and the result made of them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class ResultBuilder:
     Parameters
     ----------
     flow_input : FlowInput
-        Whose frames these will be.
-    wanted : OutputRequest
-        What there is to be beside the images.
+        The image, its axes and the requested times.
+    request : OutputRequest
+        Which outputs besides the images there will be.
 
     Attributes
     ----------
@@ -45,36 +45,36 @@ class ResultBuilder:
         self._bound = np.empty((n_times, n)) if request.bound else None
         self._n_iter, self.converged = np.empty(n, np.int64), np.empty(n, np.bool_)
         self._losses: list[list[float]] = []
-        # How many times were reached: by the items at work, and by all.
+        # Requested times reached by the items in progress, and by all items.
         self._reached = self._finished = 0
 
     def begin(self, items: slice) -> torch.Tensor:
         """
-        Begin with other items.
+        Begin with the next items of the batch.
 
         Parameters
         ----------
         items : slice
-            Which ones.
+            Their positions.
 
         Returns
         -------
         Tensor of shape (n, T, C, *spatial)
-            Where their frames are best put.
+            Where to put their frames, which saves a copy.
         """
         self._reached = 0
         return self._u[:, items].transpose(0, 1)
 
     def put(self, items: slice, frames: Frames) -> None:
         """
-        Take the next frames of the items at work.
+        Take the next frames of the items in progress.
 
         Parameters
         ----------
         items : slice
-            Which ones these are.
+            Their positions.
         frames : Frames
-            At the times that follow.
+            At the requested times that follow.
         """
         now = slice(self._reached, self._reached + len(frames.times))
         out = self._u[now, items].transpose(0, 1)
@@ -92,18 +92,18 @@ class ResultBuilder:
         self._finished = now.stop if items.stop == len(self._n_iter) else 0
 
     def stop(self) -> None:
-        """End with the times that all items have reached."""
+        """Keep only the times that all items have reached."""
         self._n_iter[:], self.converged[:] = 0, False
         self._losses = []
 
     def frames(self) -> Any:
         """
-        Give the images in the order asked.
+        Give the images in the order of the requested times.
 
         Returns
         -------
         array of shape (T, *image.shape)
-            Of the caller's kind.
+            The caller's kind of array.
         """
         asked = self._asked()
         in_order = asked == list(range(len(self._u)))
@@ -111,12 +111,12 @@ class ResultBuilder:
 
     def result(self) -> TVFlowResult:
         """
-        Give all that is known, in the order asked.
+        Give the result in the order of the requested times.
 
         Returns
         -------
         TVFlowResult
-            For the caller.
+            What `solve` returns.
         """
         asked, axes = self._asked(), self._input.axes
         dual = None if self._dual is None else axes.dual_from_core(self._dual[asked])
@@ -132,7 +132,7 @@ class ResultBuilder:
         )
 
     def _loss_curve(self) -> np.ndarray:
-        """The values of all items, (K, N), those of a shorter curve with its last to the end."""
+        """The loss curves of all items, (K, N); shorter ones repeat their last value."""
         longest = max(map(len, self._losses))
         curves = [curve + curve[-1:] * (longest - len(curve)) for curve in self._losses]
         return np.array(curves).T
@@ -142,8 +142,9 @@ class ResultBuilder:
 
 
 def _room(like: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
-    """A new tensor on the device of another; pages of memory are only taken when written to."""
+    """A new tensor on the device of another."""
     if like.device.type != "cpu":
         return like.new_empty(shape)
-    # NumPy asks for large pages, torch does not; to be given small ones takes as long as the flow.
+    # NumPy asks the system for large pages of memory, torch does not: thousands of small ones take
+    # as long as the flow.
     return torch.from_numpy(np.empty(shape, like.new_empty(0).numpy().dtype))

@@ -25,12 +25,12 @@ class AutomaticSteps(EulerIntegrator):
 
     def __init__(
         self,
-        problem: Problem,
         settings: EulerSettings,
+        problem: Problem,
         request: OutputRequest,
         report: Report | None,
     ) -> None:
-        super().__init__(problem, settings, 2, request, report)
+        super().__init__(settings, problem, 2, request, report)
         assert settings.tol is not None
         n = len(self._unit)
         self._effort, self._tilt = np.ones(n), np.ones(n)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -74,8 +75,8 @@ class EulerIntegrator(ABC):
 
     def __init__(
         self,
-        problem: Problem,
         settings: EulerSettings,
+        problem: Problem,
         n_trajectories: int,
         request: OutputRequest,
         report: Report | None,
@@ -89,7 +90,9 @@ class EulerIntegrator(ABC):
         ]
         # The image of every trajectory at the last requested time: there an attempt starts.
         self._at = [problem.u] * n_trajectories
-        self._recorder = TrajectoryRecorder(problem.rounding, problem.spacing, request)
+        self._recorder: TrajectoryRecorder | None = None
+        if request.needs_steps:
+            self._recorder = TrajectoryRecorder(problem.rounding, problem.spacing, request)
         self._work = WorkMeter(report)
         self._now = self._last = 0.0
         self._moves = self._deviation > 0
@@ -107,7 +110,7 @@ class EulerIntegrator(ABC):
         # Nothing is left to move after extinction, so later times take no part of the tolerance.
         # On a square |u| sqrt(n) bounds the extinction time, which spares a look at the image.
         late = self._horizon > self._deviation * np.sqrt(self._at[0][0].numel())
-        if late.any():
+        if self._settings.tol is not None and self._any_moving(late):
             extinct = LastStep.of(self._at[0], self._spacing).length
             shorter = np.minimum(self._horizon, np.maximum(extinct, 1e-300))
             self._horizon = np.where(late, shorter, self._horizon)
@@ -128,7 +131,7 @@ class EulerIntegrator(ABC):
                 n_iter=self._n_iter,
                 converged=self._converged,
                 dual=self._mean_dual(),
-                bound=self._bound()[:, None] if self._request.bound else None,
+                bound=self._bound(),
             )
             self._now = end
 
@@ -157,20 +160,18 @@ class EulerIntegrator(ABC):
         return torch.lerp(at[0], at[1], 2.0, out=out)
 
     def _mean_dual(self) -> Tensor | None:
-        if not self._request.dual:
+        if self._recorder is None or not self._request.dual:
             return None
-        mean = self._recorder.take_mean_dual()
-        if mean is None:
-            n, channels, *sizes = self._at[0].shape
-            mean = self._at[0].new_zeros((n, channels, len(sizes), *sizes))
-        return mean[:, None]
+        return self._recorder.take_mean_dual(like=self._at[0])[:, None]
 
-    def _bound(self) -> np.ndarray:
+    def _bound(self) -> np.ndarray | None:
         """The bound of the answer: that of the finest trajectory plus the distance from it."""
+        if self._recorder is None or not self._request.bound:
+            return None
         bound = self._recorder.bound.copy()
         if self._settings.order == 2:
             bound += distance(self._at[0], self._at[1]).cpu().numpy()
-        return bound
+        return bound[:, None]
 
     def _extinguish(self, end: float) -> np.ndarray:
         """Put items to their mean where a single step does; return those that still move."""
@@ -189,9 +190,8 @@ class EulerIntegrator(ABC):
             return moving
         for which, last in enumerate(steps):
             after = last.mean[items]
-            recorder = None
-            if self._is_recorded(which):
-                recorder = self._recorder.branch(items)
+            recorder = self._branch(which, items)
+            if recorder is not None:
                 dual = last.dual(whole[items], items)
                 recorder.add_step(self._at[which][items], after, dual, whole[items])
             self._accept(which, items, Segment(after, recorder))
@@ -219,9 +219,11 @@ class EulerIntegrator(ABC):
         left = remaining(self._at[-1], self._spacing)
         self._alive_until = np.maximum(self._alive_until, self._now * self._unit + left)
 
-    def _is_recorded(self, which: int) -> bool:
-        """Only the finest trajectory is recorded, and only if its single steps are asked for."""
-        return which == len(self._trajectories) - 1 and self._request.needs_steps
+    def _branch(self, which: int, items: np.ndarray) -> TrajectoryRecorder | None:
+        """A recorder for an attempt. Only the finest trajectory has one, if it is asked for."""
+        if self._recorder is None or which < len(self._trajectories) - 1:
+            return None
+        return self._recorder.branch(items)
 
     def _run(self, which: int, items: np.ndarray, end: float, n_steps: int, n_iter: int) -> Segment:
         """Run ``items`` of one trajectory from the last requested time to ``end``."""
@@ -231,12 +233,12 @@ class EulerIntegrator(ABC):
         step = (end - self._now) * self._unit[items] / n_steps
         self._n_iter[items] += n_steps * n_iter
         report = self._work.run(n_steps * n_iter * len(items))
-        if not self._is_recorded(which):
+        recorder = self._branch(which, items)
+        if recorder is None:
             trajectory.advance(items, [n_steps], step[None], n_iter, report=report)
             return Segment(trajectory.primal(items))
-        recorder = self._recorder.branch(items)
         for n in range(n_steps):
-            part = report and (lambda share, n=n: report((n + share) / n_steps))
+            part = report and partial(_report_step, report, n, n_steps)
             trajectory.advance(items, [1], step[None], n_iter, report=part)
             after = trajectory.primal(items)
             recorder.add_step(start, after, trajectory.dual(items), step)
@@ -277,5 +279,10 @@ class EulerIntegrator(ABC):
             self._at[which] = segment.u
         elif len(items):
             self._at[which] = self._at[which].index_put((torch.as_tensor(items),), segment.u)
-        if segment.recorder is not None and len(items):
+        if self._recorder is not None and segment.recorder is not None and len(items):
             self._recorder.accept(items, segment.recorder, self._at[which])
+
+
+def _report_step(report: Report, n: int, n_steps: int, part: float) -> None:
+    """Report that ``part`` of the step after ``n`` of ``n_steps`` is done."""
+    report((n + part) / n_steps)

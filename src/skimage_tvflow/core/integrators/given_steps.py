@@ -30,12 +30,12 @@ class FixedSteps(EulerIntegrator):
 
     def __init__(
         self,
-        problem: Problem,
         settings: EulerSettings,
+        problem: Problem,
         request: OutputRequest,
         report: Report | None,
     ) -> None:
-        super().__init__(problem, settings, settings.order, request, report)
+        super().__init__(settings, problem, settings.order, request, report)
         assert settings.n_steps is not None
         self._n_steps: int = settings.n_steps
 
@@ -89,11 +89,14 @@ class GivenIterations(FixedSteps):
         n, *shape = self._at[0].shape
         lengths = np.diff([self._now, *times])
         counts = self._steps_in(lengths)
-        empty, in_place = self._at[0].new_empty, into is not None and self._settings.order == 1
-        self._at = []  # nothing is tried twice here: where the trajectories were needs no memory
+        empty = self._at[0].new_empty
+        in_place = into if self._settings.order == 1 else None
+        self._at = []  # nothing is tried twice here, so the images at the start are not needed
         stacks = []
         for which, trajectory in enumerate(self._trajectories):
-            stack = into[:, : len(times)] if in_place else empty((n, len(times), *shape))
+            stack = (
+                empty((n, len(times), *shape)) if in_place is None else in_place[:, : len(times)]
+            )
             n_steps, n_iter = counts << which, self._settings.max_num_iter
             trajectory.advance(
                 np.arange(n),
@@ -142,12 +145,12 @@ class SolvesToTolerance(FixedSteps):
 
     def __init__(
         self,
-        problem: Problem,
         settings: EulerSettings,
+        problem: Problem,
         request: OutputRequest,
         report: Report | None,
     ) -> None:
-        super().__init__(problem, settings, request, report)
+        super().__init__(settings, problem, request, report)
         self._effort = np.ones((settings.order, len(self._unit)))
         self._crossing = step_control.CROSSINGS * max(problem.u.shape[2:])
 

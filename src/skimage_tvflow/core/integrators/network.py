@@ -37,8 +37,8 @@ _RESCUE = 40
 
 
 @dataclass(frozen=True)
-class LearnedSteps:
-    """The method and its parameters.
+class NetworkSettings:
+    """The parameters of the method.
 
     Attributes
     ----------
@@ -51,20 +51,14 @@ class LearnedSteps:
     n_steps: int
     refine: int
 
-    def start(
-        self, problem: Problem, request: OutputRequest, report: Report | None
-    ) -> NetworkIntegrator:
-        """See :class:`~skimage_tvflow.core.integrate.Method`."""
-        return NetworkIntegrator(problem, self, request, report)
-
 
 class NetworkIntegrator:
     """Steps of a network. Every item has a clock of its own: its deviation sets its steps."""
 
     def __init__(
         self,
+        settings: NetworkSettings,
         problem: Problem,
-        settings: LearnedSteps,
         request: OutputRequest,
         report: Report | None,
     ) -> None:

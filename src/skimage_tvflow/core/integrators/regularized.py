@@ -32,8 +32,8 @@ _MOST_STEPS = 1e15
 
 
 @dataclass(frozen=True)
-class RegularizedSteps:
-    """The method and its parameters.
+class RegularizedSettings:
+    """The parameters of the method.
 
     Attributes
     ----------
@@ -49,12 +49,6 @@ class RegularizedSteps:
     eps: float
     n_steps: int | None
     n_iter: int
-
-    def start(
-        self, problem: Problem, request: OutputRequest, report: Report | None
-    ) -> RegularizedIntegrator:
-        """See :class:`~skimage_tvflow.core.integrate.Method`."""
-        return RegularizedIntegrator(problem, self, request, report)
 
 
 def fewest_stable_steps(
@@ -74,8 +68,8 @@ class RegularizedIntegrator:
 
     def __init__(
         self,
+        settings: RegularizedSettings,
         problem: Problem,
-        settings: RegularizedSteps,
         request: OutputRequest,
         report: Report | None,
     ) -> None:
@@ -157,11 +151,8 @@ class RegularizedIntegrator:
         )
 
     def _mean_duals(self) -> Tensor:
-        means = []
-        for u, recorder in zip(self._u, self._recorders):
-            mean = recorder.take_mean_dual()
-            means.append(torch.zeros_like(gradient(u, self._spacing)) if mean is None else mean)
-        return torch.cat(means)[:, None]
+        pairs = zip(self._u, self._recorders)
+        return torch.cat([recorder.take_mean_dual(like=u) for u, recorder in pairs])[:, None]
 
 
 def diffusivity(du: Tensor, eps: float) -> Tensor:

@@ -39,8 +39,8 @@ _DEVIATION = 1.25
 
 
 @dataclass(frozen=True)
-class SpaceTimeMinimisation:
-    """The method and its parameters.
+class SpaceTimeSettings:
+    """The parameters of the method.
 
     Attributes
     ----------
@@ -57,12 +57,6 @@ class SpaceTimeMinimisation:
     lr: float
     tol: float
     max_num_iter: int
-
-    def start(
-        self, problem: Problem, request: OutputRequest, report: Report | None
-    ) -> SpaceTimeIntegrator:
-        """See :class:`~skimage_tvflow.core.integrate.Method`."""
-        return SpaceTimeIntegrator(problem, self, request, report)
 
 
 @dataclass(frozen=True)
@@ -88,8 +82,8 @@ class SpaceTimeIntegrator:
 
     def __init__(
         self,
+        settings: SpaceTimeSettings,
         problem: Problem,
-        settings: SpaceTimeMinimisation,
         request: OutputRequest,
         report: Report | None,
     ) -> None:
