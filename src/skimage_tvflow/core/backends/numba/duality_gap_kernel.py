@@ -13,6 +13,7 @@ from numba import njit
 
 from skimage_tvflow.core.backends.numba.jit import compiled
 
+# Pixels of a row whose sums are kept apart: ROUNDING bounds sums in any order over this many.
 SEGMENT = 256
 # Where the sums of a segment are found: of the squared variation at the three nodes, of <u, slope>
 # and <|u|, |slope|> at start and end, and squares of the residual and of the three images in it.

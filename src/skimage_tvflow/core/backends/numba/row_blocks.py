@@ -20,10 +20,11 @@ from skimage_tvflow.core.operators import norm_bound
 
 # Less than this is done by one thread before several have been woken up.
 _LEAST_PIXELS = 2**18
-# A block has at least so many times the rows of its halo, and at least so many rows (planes in 3-D):
-# below that the threads wait for each other more than they work.
+# A block has at least _OWN_PER_HALO times the rows of its halo, and at least _LEAST_LINES rows
+# (planes in 3-D): with less, the threads wait for each other more than they work.
 _OWN_PER_HALO = 16
 _LEAST_LINES = 64
+# Iterations between two copies of the halos, at most: larger halos cost more than copies.
 _MOST_ITERATIONS = 16
 
 

@@ -19,6 +19,7 @@ from skimage_tvflow.core.progress import Report
 
 # What a wavefront may keep in use at once: half of a common second-level cache.
 _CACHE_BYTES = 512 * 1024
+# Iterations that pass over the image together, at most: more gain nothing even where they fit.
 _MOST_DEPTH = 12
 # So many pixels times iterations take a tenth of a second.
 _LONG = 2**28

@@ -48,11 +48,12 @@ from skimage_tvflow.core import losses
 from skimage_tvflow.core.backends.protocol import SpaceTimeGrid
 from skimage_tvflow.core.operators import divergence, gradient, magnitude
 
+# rho above: 1 is the iteration without relaxation, 2 and more diverges.
 RELAXATION = 1.9
 
 # Of Adam, as its authors and the paper have them.
 BETAS = (0.9, 0.999)
-EPSILON = 1e-8
+EPSILON = 1e-8  # keeps the quotient finite
 
 
 class PrimalDual:
