@@ -95,10 +95,7 @@ def dotted(path: Path) -> str:
 
 
 def named(source: str) -> Iterator[tuple[str, str]]:
-    """Modules of the package and the strings in calls or functions that are given them.
-
-    A dictionary of constants may be made in another line of the same function.
-    """
+    """Modules of the package, and strings in the calls that have them as their first argument."""
     tree = ast.parse(source)
     modules = {}
     for node in ast.walk(tree):

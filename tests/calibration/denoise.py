@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 import numpy as np
-
 from images import Halves, images, rows
-from skimage_tvflow import applications
 from tuning import Merit, Report, command_line, geometric_mean, rms
+
+from skimage_tvflow import applications
 
 # Standard deviations of the noise, in those of the image.
 NOISE = (0.1, 0.3, 1.0)

@@ -10,11 +10,11 @@ import functools
 from collections.abc import Callable
 
 import numpy as np
-
 from images import images
+from tuning import Merit, Report, command_line, counted_iterations, geometric_mean, reference, rms
+
 from skimage_tvflow import ChambolleTVFlow, certify
 from skimage_tvflow.core import error_bound
-from tuning import Merit, Report, command_line, counted_iterations, geometric_mean, reference, rms
 
 # The frames of a candidate, and those far apart that the largest number of iterations is for.
 TIMES = tuple(np.linspace(0.1, 1.0, 10))

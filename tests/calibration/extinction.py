@@ -6,11 +6,11 @@ import functools
 
 import numpy as np
 import torch
-
 from images import images, rows, volumes
+from tuning import Merit, Report, command_line, counted_iterations, geometric_mean
+
 from skimage_tvflow import extinction_time
 from skimage_tvflow.core import extinction
-from tuning import Merit, Report, command_line, counted_iterations, geometric_mean
 
 RTOL = 1e-2
 

@@ -17,7 +17,7 @@ from skimage import color, data, io
 # Neighbours go to different halves: each half has photographs of people, textures, cells and text.
 _PHOTOGRAPHS = (
     *("camera", "astronaut", "brick", "gravel", "coins", "cell", "page", "text"),
-    *("moon", "chelsea", "immunohistochemistry", "retina", "grass", "coffee", "rocket", "clock"),
+    *("immunohistochemistry", "retina", "moon", "chelsea", "grass", "coffee", "rocket", "clock"),
 )
 _SUFFIXES = {".png", ".tif", ".tiff", ".jpg", ".jpeg", ".bmp"}
 
@@ -39,7 +39,7 @@ class Halves:
 def images(folder: Path | None, quick: bool) -> Halves:
     """The 2-D images: 96 x 96, or fewer of 48 x 48."""
     size = 48 if quick else 96
-    names = _PHOTOGRAPHS[:8] if quick else _PHOTOGRAPHS
+    names = _PHOTOGRAPHS[:6] if quick else _PHOTOGRAPHS
     chosen = [_centre(_gray(getattr(data, name)()), size) for name in names]
     for seed in range(2 if quick else 4):
         chosen.append(cartoon((size, size), seed))

@@ -13,15 +13,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from images import Halves
+from tuning import Merit, Report, command_line, geometric_mean
+
 from skimage_tvflow import ChambolleTVFlow, JointSpaceTimeTVFlow
 from skimage_tvflow.core import operators
-from skimage_tvflow.core.backends.numba import duality_gap, row_blocks, scaling, space_time
-from skimage_tvflow.core.backends.numba import trajectory
+from skimage_tvflow.core.backends.numba import (
+    duality_gap,
+    row_blocks,
+    scaling,
+    space_time,
+    trajectory,
+)
 from skimage_tvflow.core.integrators import given_steps
 from skimage_tvflow.estimators.base import BaseTVFlow
-from tuning import Merit, Report, command_line, geometric_mean
 
 Shape = tuple[int, ...]
 ROUNDS = 5

@@ -9,11 +9,11 @@ from __future__ import annotations
 from unittest import mock
 
 import numpy as np
-
 from images import images
+from tuning import Merit, Report, command_line, geometric_mean, reference, rms
+
 from skimage_tvflow import TVFlowNet
 from skimage_tvflow.core.integrators import network
-from tuning import Merit, Report, command_line, geometric_mean, reference, rms
 
 TIMES = (0.1, 0.4, 1.6, 6.4)
 N_STEPS = 16

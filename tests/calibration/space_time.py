@@ -12,14 +12,14 @@ from collections.abc import Callable
 from unittest import mock
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
-
 from images import images
+from sklearn.exceptions import ConvergenceWarning
+from tuning import Merit, Report, command_line, geometric_mean, rms
+
 from skimage_tvflow import ChambolleTVFlow, JointSpaceTimeTVFlow
 from skimage_tvflow.core.backends.numba import space_time as compiled
 from skimage_tvflow.core.backends.torch import space_time as plain
 from skimage_tvflow.core.integrators import space_time
-from tuning import Merit, Report, command_line, geometric_mean, rms
 
 # An early flow and a late one, in standard deviations, and the time steps of each.
 CASES = ((0.5, 10), (4.0, 20))

@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator
 from unittest import mock
 
 import numpy as np
-
 from images import Halves, images
+from tuning import Merit, Report, command_line, reference, rms
+
 from skimage_tvflow import ChambolleTVFlow
 from skimage_tvflow.core import step_control
-from tuning import Merit, Report, command_line, reference, rms
 
 STEPS, LENGTHS = (2, 8, 32), (0.01, 0.03, 0.1, 0.3)
 ITERATIONS = (2, 4, 8, 16, 32, 64, 128, 256)
@@ -87,23 +87,31 @@ def work_model(report: Report, halves: Halves) -> None:
     length, tol, k = tables[halves.fit.tobytes()].T
     fewest = step_control._FEWEST_ITERATIONS
     factor, power, tol_power = power_law(length, tol, np.maximum(k - fewest, 0.5))
-    found = {"_ITERATIONS": factor, "_STEP_POWER": power, "_TOL_POWER": tol_power}
     merit = plan_merit(
         lambda half: tables[half.tobytes()],
         lambda s, tol: step_control.iterations_for(s, tol, "accelerated"),
     )
-    report.compare(step_control, found, merit, halves)
+    report.compare(
+        step_control,
+        {"_ITERATIONS": factor, "_STEP_POWER": power, "_TOL_POWER": tol_power},
+        merit,
+        halves,
+    )
     report.search(step_control, "_FEWEST_ITERATIONS", [0, 1, 4, 8], merit, halves)
 
     steps = {half.tobytes(): needed_steps(half) for half in (halves.fit, halves.judge)}
     t, tol, n = steps[halves.fit.tobytes()].T
     factor, power, tol_power = power_law(t / step_control._AT, tol, n)
-    found = {"_STEPS": factor, "_TIME_POWER": power, "_STEPS_TOL_POWER": tol_power}
     merit = plan_merit(
         lambda half: steps[half.tobytes()],
         lambda t, tol: np.array([step_control.balanced_steps(*line) for line in zip(t, tol)]),
     )
-    report.compare(step_control, found, merit, halves)
+    report.compare(
+        step_control,
+        {"_STEPS": factor, "_TIME_POWER": power, "_STEPS_TOL_POWER": tol_power},
+        merit,
+        halves,
+    )
 
 
 def extrapolation_ratios(half: np.ndarray) -> np.ndarray:

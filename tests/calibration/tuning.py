@@ -19,10 +19,10 @@ from unittest import mock
 
 import numpy as np
 import torch
+from images import Halves
 from rich.console import Console
 from rich.table import Table
 
-from images import Halves
 from skimage_tvflow import ChambolleTVFlow
 from skimage_tvflow.core.backends.numba.trajectory import NumbaTrajectory
 
@@ -55,14 +55,8 @@ class Report:
         halves: Halves,
     ) -> None:
         """Lines for constants of ``module``, all of which are replaced together by ``found``."""
-        code = {name: getattr(module, name) for name in found}
-        merits = []
-        for half in (halves.fit, halves.judge):
-            merits.append(str(merit(half)))
-            with mock.patch.multiple(module, **found):
-                merits.append("=" if code == found else str(merit(half)))
-        for name, value in found.items():
-            self._table.add_row(name, _text(code[name]), _text(value), *merits)
+        fit = merit(halves.fit), replaced(module, found, merit, halves.fit)
+        self._add(module, found, fit, merit, halves)
 
     def search(
         self,
@@ -73,12 +67,28 @@ class Report:
         halves: Halves,
     ) -> None:
         """A line for ``name``: the best of ``values`` and the code's value, on the fit half."""
-        values = [getattr(module, name), *values]
-        merits = []
-        for value in values:
-            with mock.patch.object(module, name, value):
-                merits.append(merit(halves.fit).value)
-        self.compare(module, {name: values[int(np.argmin(merits))]}, merit, halves)
+        tried = [getattr(module, name), *values]
+        merits = [replaced(module, {name: value}, merit, halves.fit) for value in tried]
+        best = int(np.argmin([m.value for m in merits]))
+        self._add(module, {name: tried[best]}, (merits[0], merits[best]), merit, halves)
+
+    def _add(
+        self,
+        module: ModuleType | type,
+        found: Mapping[str, Any],
+        fit: tuple[Merit, Merit],
+        merit: Callable[[Any], Merit],
+        halves: Halves,
+    ) -> None:
+        code = {name: getattr(module, name) for name in found}
+        merits = [str(fit[0]), str(fit[1]), str(merit(halves.judge))]
+        if found == code:
+            merits[1] = "="
+            merits.append("=")
+        else:
+            merits.append(str(replaced(module, found, merit, halves.judge)))
+        for name, value in found.items():
+            self._table.add_row(name, _text(code[name]), _text(value), *merits)
 
     def measure(
         self,
@@ -109,6 +119,17 @@ class Report:
         self._console.print(self._table)
         spent = time.process_time() - self._begin
         self._console.print(f"Merit, the less the better: {merit} ({spent:.0f} CPU seconds so far)")
+
+
+def replaced(
+    module: ModuleType | type,
+    values: Mapping[str, Any],
+    merit: Callable[[Any], Merit],
+    half: Any,
+) -> Merit:
+    """The merit on a half with other ``values`` of constants of ``module``."""
+    with mock.patch.multiple(module, **values):
+        return merit(half)
 
 
 def _text(value: Any) -> str:

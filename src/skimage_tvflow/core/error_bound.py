@@ -31,8 +31,9 @@ from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.step_control import even, iterations_for
 
-# Tolerance of the solves of the finer trajectory, in deviations, and the least and most iterations
-# of each: the duality gap that they leave must be small compared with that of the time steps.
+# Tolerance of the solves of the finer trajectory, in deviations: iterations_for(step, _FINER_TOL),
+# but at least _LEAST_ITERATIONS and at most _MOST_ITERATIONS. The duality gap that they leave must be
+# small compared with that of the time steps.
 _FINER_TOL = 2e-4
 _LEAST_ITERATIONS, _MOST_ITERATIONS = 14, 400
 

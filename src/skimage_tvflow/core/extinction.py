@@ -22,10 +22,13 @@ from skimage_tvflow.core.operators import divergence, inner, magnitude, rms, tot
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.step_control import even, groups, iterations_for
 
+# A round takes _STEPS steps over _SHARE_OF_THE_REST of the remaining time (the bound from below),
+# each of at most _MOST_ITERATIONS iterations.
 _SHARE_OF_THE_REST = 0.25
 _STEPS = 2
-_BLOCKS = 4
 _MOST_ITERATIONS = 1000
+# Blocks along an axis: with more, noise counts as structure; with less, structures average out.
+_BLOCKS = 4
 
 
 def remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 import numpy as np
 
 # Iterations in a step of length s for a relative error tol:
-#   k = _FEWEST + _ITERATIONS * s**_STEP_POWER * (1e-3 / tol)**_TOL_POWER
+#   k = _FEWEST_ITERATIONS + _ITERATIONS * s**_STEP_POWER * (1e-3 / tol)**_TOL_POWER
 _FEWEST_ITERATIONS, _ITERATIONS, _STEP_POWER, _TOL_POWER = 2, 150, 0.8, 0.7
+# A limit of the arithmetic only: integers hold it.
 _MOST_PLANNED_ITERATIONS = 1e9
 
 # Time steps up to time t which, with as many iterations in each, meet tol by order 2:

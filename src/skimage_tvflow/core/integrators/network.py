@@ -27,8 +27,9 @@ from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.recorder import SampledTrajectory, stack_samples
 
-# Steps are equal up to the time WINDOW, in standard deviations of the image. After it their length
-# grows with the time to the power _GROWTH: what is left then is larger, and slower.
+# The step at time t, both in standard deviations of the image:
+#   WINDOW / n_steps * max(t / WINDOW, 1)**_GROWTH
+# What is left at late times is larger and slower. Training takes its steps from the same WINDOW.
 WINDOW = 0.8
 _GROWTH = 0.5
 
