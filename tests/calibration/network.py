@@ -1,7 +1,7 @@
 """Find the steps of the network again: its accuracy against the flow at the same work.
 
-The lengths of the steps in training (``learned/training.py``) follow from WINDOW; a network would
-have to be trained anew for each value, so they are explained there and not searched for.
+The lengths of the steps in training follow from WINDOW as well. A network would have to be trained
+anew for each value; here the trained one is taken.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from unittest import mock
 
 import numpy as np
 from images import images
-from tuning import Merit, Report, command_line, geometric_mean, reference, rms
+from tuning import Merit, Report, at_work, command_line, geometric_mean, reference, rms
 
 from skimage_tvflow import TVFlowNet
 from skimage_tvflow.core.integrators import network
 
 TIMES = (0.1, 0.4, 1.6, 6.4)
 N_STEPS = 16
-# Steps per standard deviation of time within the window, kept when WINDOW changes.
-DENSITY = N_STEPS / network.WINDOW
+# Steps in a standard deviation of time within the window, and the iterations to compare at.
+DENSITIES, WORK = (6, 12, 24, 48, 96), 140
 
 
 def accuracy(half: np.ndarray, n_steps: int) -> tuple[np.ndarray, float]:
@@ -28,10 +28,14 @@ def accuracy(half: np.ndarray, n_steps: int) -> tuple[np.ndarray, float]:
     return rms(result.u - reference(half, TIMES)), geometric_mean(result.n_iter)
 
 
-def at_density(half: np.ndarray) -> Merit:
-    """Error times work with as long steps as before inside the window."""
-    errors, work = accuracy(half, max(1, round(DENSITY * network.WINDOW)))
-    return Merit(geometric_mean(errors) * work, f"({geometric_mean(errors):.1e}, {work:.0f})")
+def at_equal_work(half: np.ndarray) -> Merit:
+    """The error of as many steps as take the same work in all."""
+    errors, works = [], []
+    for density in DENSITIES:
+        found, work = accuracy(half, max(1, round(density * network.WINDOW)))
+        errors.append(geometric_mean(found))
+        works.append(work)
+    return Merit(at_work(WORK, works, errors))
 
 
 def patterns(half: np.ndarray) -> np.ndarray:
@@ -65,9 +69,9 @@ def main() -> None:
     options = command_line(__doc__)
     halves = images(options.folder, options.quick)
     report = Report("The steps of the network")
-    report.search(network, "WINDOW", [0.2, 0.4, 1.6, 3.2], at_density, halves)
-    report.search(network, "_GROWTH", [0.0, 0.25, 0.75, 1.0], at_density, halves)
-    report.show("error in deviations x iterations (error, iterations)")
+    report.search(network, "WINDOW", [0.2, 0.4, 1.6, 3.2], at_equal_work, halves)
+    report.search(network, "_GROWTH", [0.0, 0.25, 0.75, 0.9], at_equal_work, halves)
+    report.show(f"error in deviations of {WORK} iterations in all")
     report = Report("Steps that raised the total variation, solved anew")
     report.search(network, "_RESCUE", [5, 10, 20, 80, 160], on_patterns, halves)
     report.show("error in deviations on patterns that were not learned (iterations of the rescue)")

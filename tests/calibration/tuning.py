@@ -70,6 +70,9 @@ class Report:
         tried = [getattr(module, name), *values]
         merits = [replaced(module, {name: value}, merit, halves.fit) for value in tried]
         best = int(np.argmin([m.value for m in merits]))
+        if max(m.value for m in merits) < 1.001 * merits[best].value:
+            self._table.add_row(name, _text(tried[0]), "any", str(merits[0]), "=")
+            return
         self._add(module, {name: tried[best]}, (merits[0], merits[best]), merit, halves)
 
     def _add(
@@ -172,6 +175,11 @@ def rms(difference: np.ndarray, n_spatial: int = 2) -> np.ndarray:
 def geometric_mean(values: np.ndarray) -> float:
     """The mean for quantities of which ratios matter."""
     return float(np.exp(np.log(np.maximum(values, 1e-300)).mean()))
+
+
+def at_work(work: float, works: Sequence[float], errors: Sequence[float]) -> float:
+    """The error at a given work, between the tried ones; logarithms are interpolated."""
+    return float(np.exp(np.interp(np.log(work), np.log(works), np.log(errors))))
 
 
 @contextlib.contextmanager
