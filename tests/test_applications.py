@@ -6,8 +6,9 @@ import skimage
 import torch
 from skimage.restoration import denoise_tv_chambolle
 
-from skimage_tvflow import ChambolleTVFlow
-from skimage_tvflow.applications import denoise, fuse, select_scale, separate_texture
+from counting import count_reads
+from skimage_tvflow import ChambolleTVFlow, StoppedByCallback
+from skimage_tvflow.applications import denoise, fuse, noise_level, select_scale, separate_texture
 
 
 def psnr(found, truth):
@@ -74,14 +75,57 @@ class TestDenoise:
         np.testing.assert_array_equal(denoise(given), denoise(given))
         assert psnr(denoise(given, random_state=1), denoise(given)) > 30
 
+    @pytest.mark.parametrize("scale", [1e-200, 1e200, 1e300])
+    def test_of_values_whose_squares_are_out_of_range(self, scale):
+        given = noisy(camera(32), 0.1)
+        np.testing.assert_allclose(denoise(scale * given) / scale, denoise(given), rtol=1e-9)
+        assert noise_level(scale * given) == pytest.approx(scale * noise_level(given))
+
     def test_refuses(self):
         for sigma in (-1, np.nan, np.inf):
             with pytest.raises(ValueError, match=r"sigma must be finite and >= 0, got .* Pass"):
                 denoise(camera(16), sigma)
+        for sigma in (True, np.ones(2), "0.1", None.__class__):
+            with pytest.raises(TypeError, match=r"sigma must be a number, got .* Pass sigma=0\.1"):
+                denoise(camera(16), sigma)
         with pytest.raises(ValueError, match=r"batch_axis=0, and one image at a time .* Pass"):
             denoise(camera(16), flow=ChambolleTVFlow(batch_axis=0))
-        with pytest.raises(ValueError, match=r"channel_axis was given beside a flow.* Pass"):
+        with pytest.raises(ValueError, match=r"channel_axis=-1 and a flow were given.* Pass"):
             denoise(camera(16), flow=ChambolleTVFlow(), channel_axis=-1)
+
+
+class TestNoiseLevel:
+    @pytest.mark.parametrize("sigma", [0.05, 0.5])
+    def test_is_that_of_the_noise(self, sigma):
+        flat = np.full((64, 64), 3.0)
+        assert noise_level(noisy(flat, sigma)) == pytest.approx(sigma, rel=0.05)
+        colours = np.stack([noisy(flat, sigma, seed) for seed in range(3)])
+        assert noise_level(colours, channel_axis=0) == pytest.approx(sigma, rel=0.05)
+
+    @pytest.mark.parametrize("value", [0.0, 1.0, 0.3, 1e300])
+    def test_is_zero_without_noise(self, value):
+        assert noise_level(np.full((16, 16), value)) == 0
+        assert noise_level(value * np.repeat([[0.0], [1.0]], 8, axis=0)) == 0
+        assert noise_level(np.full((16, 16, 3), value), channel_axis=-1) == 0
+        assert np.isfinite(noise_level(np.full((1, 1), value)))
+
+    def test_is_that_of_scikit_image(self):
+        given = noisy(camera(48), 0.1)
+        expected = skimage.restoration.estimate_sigma(given)
+        assert noise_level(given) == pytest.approx(expected, rel=1e-9)
+        volume = noisy(np.zeros((8, 9, 10, 3)), 0.1)
+        expected = skimage.restoration.estimate_sigma(volume, channel_axis=-1, average_sigmas=True)
+        assert noise_level(volume, channel_axis=-1) == pytest.approx(expected, rel=1e-9)
+
+    def test_is_what_denoise_removes(self):
+        given = noisy(camera(48), 0.1)
+        np.testing.assert_array_equal(denoise(given), denoise(given, noise_level(given)))
+        tensor = torch.from_numpy(given)
+        assert noise_level(tensor) == noise_level(given)
+
+    def test_refuses(self):
+        with pytest.raises(ValueError, match="channel_axis=2 is out of range"):
+            noise_level(np.ones((4, 4)), channel_axis=2)
 
 
 @pytest.fixture(scope="module")
@@ -145,6 +189,8 @@ class TestFuse:
             fuse(image, image, (0.1, 1), mask=np.ones(16))
         with pytest.raises(ValueError, match="must increase"):
             fuse(image, image, (1, 0.1))
+        with pytest.raises(ValueError, match=r"band must be two increasing times.*got 3: .*Pass"):
+            fuse(image, image, (0.1, 0.2, 0.3))
         with pytest.raises(ValueError, match=r"between 0 and 1, got values from 255 to 255\. Pass"):
             fuse(image, image, (0.1, 1), mask=np.full((16, 16), 255))
 
@@ -183,9 +229,51 @@ class TestSelectScale:
         assert 20 <= len(coins) <= 26  # there are 24
 
     def test_refuses_what_has_no_scale(self):
-        for bad in ({"radius": 0}, {"contrast": 0}, {"radius": np.nan}, {"width": 1}):
+        for bad in ({"radius": 0}, {"radius": np.nan}, {"width": 1}, {"contrast": np.inf}):
             arguments = {"radius": 3, "contrast": 1, **bad}
-            with pytest.raises(
-                ValueError, match=rf"{next(iter(bad))} must be finite and > .* Pass"
-            ):
+            with pytest.raises(ValueError, match=rf"{next(iter(bad))} must be finite.* Pass"):
                 select_scale(camera(16), **arguments)
+        with pytest.raises(ValueError, match=r"contrast must not be 0, got 0\. Pass"):
+            select_scale(camera(16), 3, 0)
+        with pytest.raises(TypeError, match=r"radius must be a number, got True\. Pass"):
+            select_scale(camera(16), True, 1)
+
+
+CALLS = {
+    "denoise": lambda image, **callback: denoise(image, **callback),
+    "separate_texture": lambda image, **callback: separate_texture(image, **callback)[1],
+    "separate_texture at t": lambda image, **callback: separate_texture(image, 0.3, **callback)[1],
+    "fuse": lambda image, **callback: fuse(image, image.T.copy(), (0.1, 2), **callback),
+    "select_scale": lambda image, **callback: select_scale(image, 12, 0.5, **callback),
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+class TestEveryApplication:
+    def test_reads_every_image_once(self, call):
+        names = count_reads(lambda: call(camera(16)))
+        assert sorted(names) == sorted(set(names))
+        assert "image" in names
+
+    def test_tells_the_fraction_of_the_work(self, call):
+        image, told = camera(160), []
+        found = call(image, callback=told.append)
+        assert told[0] > 0
+        assert (np.diff(told) >= 0).all()
+        assert told[-1] == 1
+        assert len(told) > 1
+        np.testing.assert_array_equal(found, call(image))
+
+    def test_stops(self, call):
+        with pytest.raises(StoppedByCallback):
+            call(camera(96), callback=lambda progress: True)
+
+    def test_refuses_a_callback_that_is_no_function(self, call):
+        with pytest.raises(TypeError, match=r"callback must be a function .*, got 3\. Pass"):
+            call(camera(16), callback=3)
+
+
+def test_a_constant_image_is_done_at_once():
+    told = []
+    denoise(np.ones((16, 16)), callback=told.append)
+    assert told == [1]

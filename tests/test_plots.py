@@ -191,7 +191,7 @@ def test_a_time_for_every_frame(image, frames, times):
 
 def test_too_few_axes(image):
     axes = plt.figure().subplots(1, 2)
-    with pytest.raises(ValueError, match=r"axes holds 2, and 3 are needed.*Pass as many"):
+    with pytest.raises(ValueError, match=r"axes holds 2, and 3 are needed.*Pass 3 axes"):
         plot_scale_space([image] * 3, [0, 1, 2], axes)
 
 

@@ -1,5 +1,6 @@
 from . import applications, baselines
 from .baselines import RegularizedTVFlow
+from .estimators.callbacks import StoppedByCallback
 from .estimators.certify import CertifiedError, certify
 from .estimators.chambolle import ChambolleTVFlow
 from .estimators.functions import extinction_time, geometric_times, total_variation, tv_flow
@@ -7,12 +8,8 @@ from .estimators.joint import JointSpaceTimeTVFlow
 from .estimators.net import TVFlowNet
 from .estimators.result import Progress, TVFlowResult
 from .plots import plot_bands, plot_scale_space, plot_spectrum
-from .spectral.decomposition import (
-    SpectralBand,
-    SpectralDecomposition,
-    iter_bands,
-    spectral_decompose,
-)
+from .spectral.decompose import iter_bands, spectral_decompose
+from .spectral.decomposition import SpectralBand, SpectralDecomposition
 
 __version__: str
 
@@ -24,6 +21,7 @@ __all__ = [
     "RegularizedTVFlow",
     "SpectralBand",
     "SpectralDecomposition",
+    "StoppedByCallback",
     "TVFlowNet",
     "TVFlowResult",
     "applications",

@@ -1,20 +1,20 @@
-"""Numbers as people read them, in tables and in pictures."""
+"""Numbers as text, in tables and in pictures."""
 
 from __future__ import annotations
 
-DIGITS = 4  # of a time, wherever it is shown
+DIGITS = 4  # significant digits of a time, in every table and picture
 
 
 def format_number(number: float, digits: int = DIGITS) -> str:
     """
-    Write a number rounded to so many digits, without an exponent if it is large.
+    Write a number with a given number of digits, without an exponent if it is large.
 
     Parameters
     ----------
     number : float
         The number.
     digits : int
-        How many of its digits count.
+        Significant digits.
 
     Returns
     -------

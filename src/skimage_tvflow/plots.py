@@ -8,48 +8,49 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skimage_tvflow.inputs.arrays import ingest
+from skimage_tvflow.inputs.numbers import check_number
 from skimage_tvflow.number_format import format_number
 
 if TYPE_CHECKING:
     from skimage_tvflow.spectral.decomposition import SpectralDecomposition
 
 COLUMNS = 4
-N_GROUPS = 2 * COLUMNS - 1  # with the residual they fill two rows
-N_NAMED = 10  # lines with different colours in matplotlib's cycle
-CLIPPED = 0.5  # per cent of the pixels at either end, as few extreme ones would leave the rest grey
-FAINT = 0.02  # of the image's range: less is not stretched, it would show rounding
+N_GROUPS = 2 * COLUMNS - 1  # groups of bands that, with the residual, fill two rows
+N_NAMED = 10  # number of colours in matplotlib's cycle: more lines get no legend
+CLIPPED = 0.5  # per cent of the pixels that may be clipped, or a few extreme ones set the contrast
+FAINT = 0.02  # smallest range shown, as part of the image's: a smaller one would show rounding
 
 
 def plot_spectrum(decomposition: SpectralDecomposition, ax: Any = None, *, kind: str = "l1") -> Any:
     """Draw the spectrum of a decomposition over time.
 
-    The axis of time is logarithmic if the times are rather in geometric than in arithmetic
-    progression, else linear.
+    The axis of time is logarithmic if the times are closer to a geometric than to an arithmetic
+    progression, otherwise linear.
 
     Parameters
     ----------
     decomposition : SpectralDecomposition
-        Made by `spectral_decompose`; of a batch, every image gets a line of its own.
+        The result of `spectral_decompose`; every image of a batch gets its own line.
     ax : matplotlib Axes, optional
-        Where to draw; those of a new figure by default.
+        Where to draw; a new figure by default.
     kind : {"l1", "l2"}, optional
         Which spectrum, as for `SpectralDecomposition.power_spectrum`.
 
     Returns
     -------
     matplotlib Axes
-        What was drawn into.
+        The axes of the drawing.
 
     Raises
     ------
     ImportError
         If matplotlib is missing.
     ValueError
-        If `kind` is another one.
+        If `kind` is neither.
 
     See Also
     --------
-    plot_bands : What vanishes at these times.
+    plot_bands : Show the bands themselves.
 
     Examples
     --------
@@ -79,17 +80,18 @@ def plot_bands(
 ) -> np.ndarray:
     """Show the bands of a 2-D image side by side, and the residual.
 
-    Neighbouring bands are added up to groups. In each of them grey is 0, and black and white are
-    as far from it as that group reaches; the residual has the range of the image.
+    Neighbouring bands are added up to groups. In each group grey is 0, and black and white are the
+    largest negative and positive values; the residual is shown with the range of the image.
 
     Parameters
     ----------
     decomposition : SpectralDecomposition
-        Of a 2-D image, or of a 2-D image with red, green and blue along its last axis.
+        The result of `spectral_decompose` for a 2-D image, gray or with red, green and blue along
+        its last axis.
     axes : array of matplotlib Axes, optional
-        Where to draw; those that are left over are blanked. Those of a new figure by default.
+        Where to draw; axes that are not needed are left blank. A new figure by default.
     n : int, optional
-        The most groups; by default as many as `axes` has room for, or seven.
+        Largest number of groups; by default as many as `axes` has room for, or seven.
 
     Returns
     -------
@@ -105,7 +107,7 @@ def plot_bands(
 
     See Also
     --------
-    plot_spectrum : How much vanishes when.
+    plot_spectrum : Draw how much vanishes at each time.
 
     Examples
     --------
@@ -133,7 +135,7 @@ def plot_bands(
 def plot_scale_space(frames: Any, times: Sequence[float], axes: Any = None) -> np.ndarray:
     """Show the flow of a 2-D image at several times side by side.
 
-    All frames have the same range, from their least to their largest value.
+    All frames are shown with the same range, from their smallest to their largest value.
 
     Parameters
     ----------
@@ -142,7 +144,7 @@ def plot_scale_space(frames: Any, times: Sequence[float], axes: Any = None) -> n
     times : sequence of T floats
         One for each.
     axes : array of matplotlib Axes, optional
-        Where to draw; those that are left over are blanked. Those of a new figure by default.
+        Where to draw; axes that are not needed are left blank. A new figure by default.
 
     Returns
     -------
@@ -184,7 +186,7 @@ def plot_scale_space(frames: Any, times: Sequence[float], axes: Any = None) -> n
 def _show(ax: Any, image: np.ndarray, low: float, high: float, title: str) -> None:
     """Draw one image, with `low` black and `high` white, and nothing around it but a title."""
     if image.ndim == 3:
-        # Alpha is of no colour, and a band of it would only hide the others.
+        # Leave alpha out: a band of it is no colour and would make the picture transparent.
         image = np.clip((image[..., :3] - low) / max(high - low, np.finfo(float).tiny), 0, 1)
     ax.imshow(image, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     ax.set_title(title, fontsize=11)
@@ -197,7 +199,7 @@ def _title(times: np.ndarray) -> str:
 
 
 def _are_geometric(times: np.ndarray) -> bool:
-    """Tell whether times have more of a geometric progression than of an arithmetic one."""
+    """Tell whether times are closer to a geometric than to an arithmetic progression."""
     if len(times) < 3 or times[0] <= 0:
         return False
     uneven = [np.std(steps) / np.mean(steps) for steps in (np.diff(np.log(times)), np.diff(times))]
@@ -207,9 +209,7 @@ def _are_geometric(times: np.ndarray) -> bool:
 def _number_of_groups(n: int | None, axes: Any, n_bands: int) -> int:
     if n is None:
         n = N_GROUPS if axes is None else max(np.size(axes) - 1, 1)
-    if not isinstance(n, int | np.integer) or isinstance(n, bool) or n < 1:
-        raise ValueError(f"n must be an integer >= 1, got {n!r}. Pass n=7.")
-    return min(int(n), n_bands)
+    return min(check_number(n, "n", 1, example=7, integer=True), n_bands)
 
 
 def _refuse_shape(shape: tuple[int, ...], what: str) -> None:
@@ -231,8 +231,8 @@ def _grid(axes: Any, n_images: int) -> np.ndarray:
         grid = np.atleast_1d(np.asarray(axes, dtype=object))
     if grid.size < n_images:
         raise ValueError(
-            f"axes holds {grid.size}, and {n_images} are needed, one for each image. Pass as many, "
-            "or leave axes out for a new figure."
+            f"axes holds {grid.size}, and {n_images} are needed, one for each image. Pass "
+            f"{n_images} axes, or leave axes out for a new figure."
         )
     for ax in grid.ravel()[n_images:]:
         ax.set_axis_off()
@@ -244,7 +244,7 @@ def _new_axes(rows: int, columns: int, size: tuple[float, float]) -> np.ndarray:
         import matplotlib.pyplot as plt
     except ImportError as error:
         raise ImportError(
-            "matplotlib, which draws the pictures, is missing. "
+            "matplotlib is needed to draw pictures, and it is not installed. "
             "Type: pip install 'skimage-tvflow[plot]'"
         ) from error
     figure = plt.figure(figsize=size, layout="constrained")

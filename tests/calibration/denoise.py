@@ -8,7 +8,7 @@ import numpy as np
 from images import Halves, images, rows
 from tuning import Merit, Report, command_line, geometric_mean, rms
 
-from skimage_tvflow import applications
+from skimage_tvflow.applications import denoise, noise
 
 # Standard deviations of the noise, in those of the image.
 NOISE = (0.1, 0.3, 1.0)
@@ -20,7 +20,7 @@ def error(half: np.ndarray) -> Merit:
     for clean in half:
         for sigma in NOISE:
             noisy = clean + sigma * rng.standard_normal(clean.shape)
-            left = applications.denoise(noisy, sigma=sigma) - clean
+            left = denoise(noisy, sigma=sigma) - clean
             errors.append(rms(left, clean.ndim) / sigma)
     each = (time.process_time() - begin) / len(errors)
     return Merit(geometric_mean(np.array(errors)), f"({1e3 * each:.0f} ms)")
@@ -38,14 +38,14 @@ def main() -> None:
     halves = images(options.folder, options.quick)
     halves = halves if options.folder else without_noise(halves)
     report = Report("Times of the bands, in deviations of the noise, and the probe")
-    report.search(applications, "_FIRST", [0.03, 0.05, 0.2, 0.4], error, halves)
-    report.search(applications, "_LAST", [1, 2, 8, 16], error, halves)
-    report.search(applications, "_N_TIMES", [4, 6, 16, 24], error, halves)
-    report.search(applications, "_PROBE", [0.01, 0.02, 0.1, 0.3], error, halves)
+    report.search(noise, "_FIRST", [0.03, 0.05, 0.2, 0.4], error, halves)
+    report.search(noise, "_LAST", [1, 2, 8, 16], error, halves)
+    report.search(noise, "_N_TIMES", [4, 6, 16, 24], error, halves)
+    report.search(noise, "_PROBE", [0.01, 0.02, 0.1, 0.3], error, halves)
     report.show("error / noise (CPU time of an image)")
     report = Report("Signals")
     lines = without_noise(rows(options.quick))
-    report.search(applications, "_LAST_ON_A_LINE", [4, 10, 40, 80], error, lines)
+    report.search(noise, "_LAST_1D", [4, 10, 40, 80], error, lines)
     report.show("error / noise (CPU time of a signal)")
 
 

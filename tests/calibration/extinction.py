@@ -11,6 +11,7 @@ from tuning import Merit, Report, command_line, counted_iterations, geometric_me
 
 from skimage_tvflow import extinction_time
 from skimage_tvflow.core import extinction
+from skimage_tvflow.core import extinction_time as search
 
 RTOL = 1e-2
 
@@ -48,9 +49,14 @@ def main() -> None:
     options = command_line(__doc__)
     halves = images(options.folder, options.quick)
     report = Report("Steps in proportion to what is left")
-    report.search(extinction, "_SHARE_OF_THE_REST", [0.1, 0.5, 0.75], cost, halves)
-    report.search(extinction, "_STEPS", [1, 4, 8], cost, halves)
-    report.search(extinction, "_MOST_ITERATIONS", [250, 500, 2000], cost, halves)
+    report.search(search, "_AGREE", [0.6, 0.9, 1.6, 2.4], cost, halves)
+    report.search(search, "_SHARE", [0.2, 0.3, 0.6, 0.8], cost, halves)
+    report.search(search, "_SHARE_IF_CALM", [0.4, 0.6, 0.98], cost, halves)
+    report.search(search, "_CALM", [0.02, 0.05, 0.2, 0.4], cost, halves)
+    report.search(search, "_STEPS", [0.01, 0.02, 0.05, 0.1], cost, halves)
+    report.search(search, "_LENGTH", [50, 100, 400, 1000], cost, halves)
+    report.search(search, "_COARSEST", [2, 5, 20, 50], cost, halves)
+    report.search(search, "_MOST_ITERATIONS", [500, 1000, 2000], cost, halves)
     report.show(f"iterations, x error where above rtol (iterations, worst error / rtol = {RTOL})")
     for name, kind in (
         ("images", halves),

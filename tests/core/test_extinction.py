@@ -1,12 +1,14 @@
-"""Bounds of the extinction time from below: never above it, and sharp where they say so."""
+"""The extinction time, and bounds from below: never above it, and sharp where they say so."""
 
 import numpy as np
 import pytest
+import skimage
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skimage_tvflow import extinction_time
+from exact_flow import extinction, signals
+from skimage_tvflow import ChambolleTVFlow, StoppedByCallback, extinction_time, geometric_times
 from skimage_tvflow.core.extinction import coarse_remaining_time, pixel_time, remaining_time
 
 BOUNDS = pytest.mark.parametrize("bound", [remaining_time, coarse_remaining_time])
@@ -52,3 +54,89 @@ def test_constant_images_have_no_time_left(bound):
     u[1, 0, :4] = -1e-3
     assert bound(u, [1.0, 1.0])[0] == 0
     assert bound(u, [1.0, 1.0])[1] > 0
+
+
+def camera(*shape):
+    return skimage.transform.resize(skimage.data.camera() / 255, shape, anti_aliasing=True)
+
+
+def images():
+    y, x = np.indices((40, 40))
+    ball = np.linalg.norm(np.indices((12, 12, 12)) - 5.0, axis=0) < 4
+    noise = np.random.default_rng(0).random
+    return {
+        "photograph": camera(48, 48),
+        "long photograph": camera(8, 120),
+        "bricks": skimage.transform.resize(skimage.data.brick() / 255, (64, 64)),
+        "noise": noise((32, 32)),
+        "disc": 1.0 * (np.hypot(y - 20, x - 16) < 9),
+        "cartoon": 0.5 * (x > 12) * (y > 8)
+        + 0.3 * (y > 30)
+        - 0.4 * (abs(x - 28) + abs(y - 12) < 6),
+        # The strong, small structures hide a faint, large one that lasts longer.
+        "faint halves under a checkerboard": (x + y) % 2 + 0.06 * (x >= 20),
+        "faint halves under a spot": 3.0 * (np.hypot(y - 20, x - 9) < 3) + 0.05 * (x >= 20),
+        "ball in noise": ball + 0.3 * noise((12, 12, 12)),
+    }
+
+
+def check_by_the_flow(image, found, rtol):
+    """If it is right to rtol, the truth is between these times."""
+    first, last = found / (1 + rtol), found / (1 - rtol)
+    tol = 1e-4 if rtol < 0.1 else 1e-3
+    before, after = ChambolleTVFlow(tol=tol).transform(image, [first, last])
+    assert after.std() <= 2 * tol * image.std()
+    assert before.std() > 4 * tol * image.std()
+
+
+class TestExtinctionTime:
+    @pytest.mark.parametrize("name", images())
+    @pytest.mark.parametrize("rtol", [0.5, 0.1, 0.01])
+    def test_the_flow_ends_there(self, name, rtol):
+        image = images()[name]
+        check_by_the_flow(image, extinction_time(image, rtol=rtol), rtol)
+
+    @given(signals(), st.sampled_from([0.25, 1.0, 3.0]))
+    def test_of_a_signal_is_exact(self, signal, h):
+        assert extinction_time(signal, spacing=h) == pytest.approx(extinction(signal, h), rel=1e-12)
+        column = extinction_time(signal[:, None], spacing=(h, 1.0))
+        assert column == pytest.approx(extinction(signal, h), rel=1e-12)
+
+    def test_an_offset_is_no_structure(self):
+        """In float32 the mean cannot be taken off exactly; what is left of it never vanishes."""
+        image = (1e4 + np.random.default_rng(0).random((24, 24))).astype("f4")
+        exact = extinction_time(image.astype("f8") - 1e4, rtol=1e-3)
+        check_by_the_flow(image.astype("f8") - 1e4, exact, 0.01)
+        assert extinction_time(image, rtol=1e-3) == pytest.approx(exact, rel=1e-3)
+
+    @pytest.mark.parametrize("dtype", ["f4", "f8"])
+    def test_ends_however_small_the_tolerance(self, dtype):
+        image = camera(12, 12).astype(dtype)
+        found = extinction_time(image, rtol=1e-12)
+        assert extinction_time(100 * image + 300, rtol=1e-4) == pytest.approx(100 * found, rel=1e-3)
+
+    def test_items_and_channels_are_found_one_by_one(self):
+        one, two = camera(20, 24), 3 * camera(20, 24).T.reshape(20, 24)
+        stack = np.stack([one, two, np.zeros_like(one)])
+        single = [extinction_time(item) for item in (one, two)]
+        np.testing.assert_allclose(extinction_time(stack, batch_axis=0), [*single, 0], rtol=1e-9)
+        assert extinction_time(stack, channel_axis=0) == pytest.approx(max(single), rel=1e-9)
+        # A colour image of gray is extinct when its channels are, sqrt(3) times later.
+        gray = np.stack([one] * 3)
+        coupled = extinction_time(gray, channel_axis=0, coupled_channels=True)
+        assert coupled == pytest.approx(np.sqrt(3) * single[0], rel=0.02)
+
+    @pytest.mark.parametrize("function", [extinction_time, geometric_times])
+    def test_callback(self, function):
+        image = camera(96, 96)
+        told = []
+        found = function(image, rtol=1e-3, callback=told.append)
+        assert (np.diff(told) >= 0).all()
+        assert told[0] > 0
+        assert told[-1] == 1
+        assert len(told) > 3
+        np.testing.assert_array_equal(found, function(image, rtol=1e-3))
+        with pytest.raises(StoppedByCallback):
+            function(image, rtol=1e-3, callback=lambda progress: progress > 0.1)
+        with pytest.raises(TypeError, match="callback must be a function"):
+            function(image, callback=3)

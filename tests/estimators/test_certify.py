@@ -8,7 +8,7 @@ from skimage import data as pictures
 from skimage import transform
 
 from exact_flow import exact_flow, extinction, signals
-from skimage_tvflow import ChambolleTVFlow, certify
+from skimage_tvflow import ChambolleTVFlow, StoppedByCallback, certify
 
 many = settings(max_examples=500)
 
@@ -150,6 +150,31 @@ class TestWhatIsCharged:
 
     def test_without_certify_there_is_none(self, image):
         assert ChambolleTVFlow(n_steps=2).solve(image, 0.1, certify=False).error_bound is None
+
+
+class TestCallback:
+    @pytest.fixture
+    def arguments(self, image):
+        times = np.linspace(0.02, 0.2, 5)
+        result = ChambolleTVFlow(n_steps=5, order=1).solve(image, times, return_dual=True)
+        return image, result.u, result.dual, times
+
+    @pytest.mark.parametrize(("refine", "least"), [(0, 5), (4, 20)])
+    def test_is_told_the_fraction_of_the_work(self, arguments, refine, least):
+        told = []
+        found = certify(*arguments, refine=refine, callback=told.append)
+        assert told[0] > 0
+        assert (np.diff(told) >= 0).all()
+        assert told[-1] == 1
+        assert len(told) >= least
+        expected = certify(*arguments, refine=refine).error_bound
+        np.testing.assert_array_equal(found.error_bound, expected)
+
+    def test_stops(self, arguments):
+        told = []
+        with pytest.raises(StoppedByCallback):
+            certify(*arguments, callback=lambda progress: told.append(progress) or progress > 0.5)
+        assert told == pytest.approx([0.2, 0.4, 0.6])
 
 
 class TestRefusals:

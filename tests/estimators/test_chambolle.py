@@ -462,7 +462,10 @@ class TestArrays:
 
     def test_tensors_that_require_gradients(self, estimator, small):
         image = torch.from_numpy(small).requires_grad_()
-        u = estimator.transform(image * 1, 0.1)
+        with pytest.raises(ValueError, match=r"image requires grad.*Pass image\.detach\(\), or"):
+            estimator.transform(image * 1, 0.1)
+        with torch.no_grad():
+            u = estimator.transform(image, 0.1)
         assert not u.requires_grad
         np.testing.assert_array_equal(u.numpy(), estimator.transform(small, 0.1))
 
@@ -737,7 +740,7 @@ class TestRefusals:
             ({"spacing": (1, 2, 3)}, ValueError, r"one for each of the 2 .*Pass spacing=\("),
             ({"spacing": (1, 1e-200)}, ValueError, r"differ by more than .*got .*Pass spacing=\("),
             ({"spacing": 0}, ValueError, "positive and finite, got 0. Pass spacing="),
-            ({"spacing": "wide"}, TypeError, "real numbers, got 'wide'. Pass spacing="),
+            ({"spacing": "wide"}, TypeError, "real numbers, got the string 'wide'. Pass spacing="),
             ({"device": "abacus"}, ValueError, "device='abacus' .*Pass device='cpu'"),
             ({"device": 0}, TypeError, r"device must be .*got 0\. .*Pass device='cpu'"),
         ],

@@ -4,6 +4,7 @@ import sys
 import types
 import warnings
 
+import array_api_strict
 import numpy as np
 import pytest
 import torch
@@ -148,12 +149,23 @@ class TestTorch:
         ingest(image).tensor.zero_()
         assert torch.equal(image, torch.ones(3, 4, dtype=dtype))
 
-    def test_gradients_are_left_behind(self):
+    def test_gradients_are_not_lost_without_a_word(self):
         image = torch.ones(3, 4, requires_grad=True)
-        ingested = ingest(image * 2)
+        message = (
+            r"^u requires grad.*no gradients.*Pass u\.detach\(\), or .*TVFlowNet\(\.\.\.\)\.net_"
+        )
+        for given_ in (image, 2 * image, [image[0], image[1]]):
+            with pytest.raises(ValueError, match=message):
+                ingest(given_, name="u")
+
+    @pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode])
+    def test_who_records_no_gradients_loses_none(self, context):
+        image = torch.ones(3, 4, requires_grad=True)
+        with context():
+            ingested = ingest(image)
         assert not ingested.tensor.requires_grad
         assert not ingested.restore(ingested.tensor).requires_grad
-        assert torch.equal(ingested.tensor, torch.full((3, 4), 2.0))
+        assert torch.equal(ingested.tensor, torch.ones(3, 4, dtype=torch.float32))
 
     @pytest.mark.parametrize(
         "view",
@@ -319,11 +331,48 @@ class TestRefused:
             with pytest.raises(TypeError, match=words):
                 ingest(given_)
 
+    @pytest.mark.filterwarnings("ignore:The PyTorch API of MaskedTensors:UserWarning")
     def test_masked(self):
         image = np.ma.masked_greater(ramp(), 20)
-        for given_ in (image, np.ma.asarray(ramp()), [image, image], [1.0, np.ma.masked]):
+        objects = np.empty(2, dtype=object)
+        objects[:] = [image[0], image[3]]
+        for given_ in (
+            image,
+            np.ma.asarray(ramp()),
+            [image, image],
+            [ramp(), (image, image)],
+            [[1.0, 2.0], [1.0, np.ma.masked]],
+            objects,
+            torch.masked.masked_tensor(torch.ones(3), torch.tensor([True, False, True])),
+        ):
             with pytest.raises(ValueError, match=r"masked array.*every pixel.*image\.filled\("):
                 ingest(given_)
+
+    def test_lists_of_tensors_without_data(self):
+        with pytest.raises(TypeError, match="image is a meta tensor"):
+            ingest([torch.ones(3), torch.ones(3, device="meta")])
+
+    def test_a_list_that_contains_itself(self):
+        image = [1.0]
+        image.append(image)
+        with pytest.raises(ValueError, match=r"image of type list cannot be read.*Pass"):
+            ingest(image)
+
+    @pytest.mark.parametrize(
+        "image",
+        [
+            np.array([-1.7e308, 1.7e308]),
+            np.full(9, 1.7e308),
+            np.array([-3e38, 3e38], np.float32),
+            torch.tensor([1e308, 0.0], dtype=torch.float64),
+        ],
+        ids=["differences", "sums", "float32 differences", "tensor"],
+    )
+    def test_differences_or_sums_out_of_range(self, image):
+        dtype = str(image.dtype).removeprefix("torch.")
+        message = rf"image has values from .* beyond the largest {dtype} number.* Divide image by"
+        with pytest.raises(ValueError, match=message):
+            ingest(image)
 
     @pytest.mark.parametrize("convert", [np.asarray, torch.from_numpy])
     @pytest.mark.parametrize(
@@ -382,3 +431,26 @@ class TestRefused:
     def test_name(self):
         with pytest.raises(ValueError, match=r"^u contains NaN"):
             ingest([np.nan], name="u")
+
+
+class TestArrayAPI:
+    """The strictest implementation of the array API standard: nothing but the standard works."""
+
+    @pytest.mark.parametrize("device", ["CPU_DEVICE", "device1"])
+    @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8"])
+    def test_there_and_back(self, dtype, device):
+        device = array_api_strict.Device(device)
+        image = array_api_strict.asarray(
+            ramp(), dtype=getattr(array_api_strict, dtype), device=device
+        )
+        ingested = ingest(image)
+        np.testing.assert_array_equal(ingested.tensor.numpy(), ramp())
+        result = ingested.restore(ingested.tensor)
+        assert type(result) is type(image)
+        assert result.dtype == (
+            array_api_strict.float32 if dtype == "float32" else array_api_strict.float64
+        )
+        assert result.device == device
+        assert array_api_strict.all(
+            result == array_api_strict.asarray(ramp(), dtype=result.dtype, device=device)
+        )

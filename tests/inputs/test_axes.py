@@ -141,54 +141,12 @@ class TestErrorsPerItem:
         np.testing.assert_array_equal(axes.total(np.arange(4)), np.arange(4))
 
 
-class TestSpacing:
-    @quick
-    @given(axes=image_axes(), data=st.data())
-    def test_scalar_and_sequence(self, axes, data):
-        positive = st.floats(1e-6, 1e6)
-        one = data.draw(positive)
-        assert axes.spacing(None) == (1.0,) * axes.n_spatial
-        assert axes.spacing(one) == (one,) * axes.n_spatial
-        each = data.draw(st.lists(positive, min_size=axes.n_spatial, max_size=axes.n_spatial))
-        for convert in (list, tuple, np.array, lambda x: torch.tensor(x, dtype=torch.float64)):
-            assert axes.spacing(convert(each)) == tuple(each)
-
-    def test_python_floats(self):
-        spacing = ImageAxes.resolve((4, 5)).spacing(np.array([2, 3], dtype=np.int16))
-        assert [type(h) for h in spacing] == [float, float]
-
-    @pytest.mark.parametrize("spacing", [0, -1.0, np.nan, np.inf, (1.0, 0.0), [1, -2]])
-    def test_not_positive(self, spacing):
-        message = r"spacing must be positive and finite, got .*Pass spacing=\(1\.0, 1\.0\)\."
-        with pytest.raises(ValueError, match=message):
-            ImageAxes.resolve((4, 5)).spacing(spacing)
-
-    def test_of_sizes_too_different(self):
-        axes = ImageAxes.resolve((4, 5))
-        assert axes.spacing((1e-11, 1)) == (1e-11, 1)
-        with pytest.raises(ValueError, match=r"must not differ by .*got .*Pass spacing=\(1\.0, "):
-            axes.spacing((1e-13, 1))
-
+class TestRefused:
     @pytest.mark.parametrize("coupled", ["x", 1, None])
     def test_coupled_channels_must_be_a_bool(self, coupled):
         with pytest.raises(TypeError, match=r"must be True or False, got .*Pass coupled_channels="):
             ImageAxes.resolve((4, 5, 3), channel_axis=-1, coupled_channels=coupled)
 
-    @pytest.mark.parametrize("spacing", [[1.0], (1, 1, 1), [[1, 1]], []])
-    def test_wrong_number(self, spacing):
-        message = r"one for each of the 2 spatial axes, got .*Pass spacing=\(1\.0, 1\.0\)\."
-        with pytest.raises(ValueError, match=message):
-            ImageAxes.resolve((4, 5, 3), channel_axis=-1).spacing(spacing)
-
-    @pytest.mark.parametrize(
-        "spacing", ["1.0", True, 1j, ["1", "2"], [None, 1], [[1], [1, 2]], {"x": 1}]
-    )
-    def test_no_numbers(self, spacing):
-        with pytest.raises(TypeError, match=r"must consist of real numbers, got .*Pass spacing="):
-            ImageAxes.resolve((4, 5)).spacing(spacing)
-
-
-class TestRefused:
     @pytest.mark.parametrize("axis", [1.0, "0", True, np.True_, (0,), 1j])
     @pytest.mark.parametrize(
         ("name", "advice"),

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 
+import array_api_strict
 import numpy as np
 import pytest
 import torch
@@ -43,7 +44,7 @@ class TestResolveTimes:
             np.int8(2),
             np.array(2),
             torch.tensor(2),
-            torch.tensor(2.0, dtype=torch.bfloat16, requires_grad=True),
+            torch.tensor(2.0, dtype=torch.bfloat16),
             np.longdouble(2),
             Fraction(4, 2),
             np.array(2, dtype=object),
@@ -66,6 +67,11 @@ class TestResolveTimes:
         requested = resolve_times([0.0, -0.0])
         assert requested == RequestedTimes((0.0,), (0, 0), False)
         assert str(requested.increasing[0]) == "0.0"
+
+    def test_arrays_of_other_libraries(self):
+        t = array_api_strict.asarray([0.2, 0.0])
+        assert resolve_times(t) == RequestedTimes((0.0, 0.2), (1, 0), False)
+        assert resolve_times(array_api_strict.asarray(0.5)) == RequestedTimes((0.5,), (0,), True)
 
     def test_large_integers(self):
         assert resolve_times(10**30).increasing == (1e30,)
@@ -114,6 +120,8 @@ class TestRefused:
             b"0.1",
             True,
             [True, 0.5],
+            [np.True_, 0.5],
+            np.array([True, 0.5], dtype=object),
             np.array([True]),
             torch.tensor(True),
             1j,
@@ -130,6 +138,40 @@ class TestRefused:
     def test_no_numbers(self, t):
         with pytest.raises(TypeError, match=r"t must be a real number .*, got .*Pass a number.*t="):
             resolve_times(t)
+
+    @pytest.mark.parametrize(
+        "t",
+        [
+            np.ma.masked_greater([0.1, 0.2], 0.15),
+            np.ma.masked,
+            [0.1, np.ma.masked],
+            [np.ma.masked_greater([0.1, 0.2], 0.15)[1], 0.1],
+        ],
+        ids=["array", "constant", "list", "list of entries"],
+    )
+    def test_masked(self, t):
+        with pytest.raises(ValueError, match=r"t is a masked array, and no number.*e\.g\. t=0\.1"):
+            resolve_times(t)
+
+    @pytest.mark.filterwarnings("ignore::UserWarning")  # of what is deprecated or in beta
+    def test_tensors_that_hold_no_plain_numbers(self):
+        t = torch.tensor([0.1, 0.2])
+        for given_, words in (
+            (t.to("meta"), "t is a meta tensor"),
+            ([0.1, t[0].to("meta")], "t is a meta tensor"),
+            (t.to_sparse(), "t is a sparse tensor"),
+            (torch.quantize_per_tensor(t, 0.1, 0, torch.qint8), "t is a quantized tensor"),
+        ):
+            with pytest.raises(TypeError, match=rf"{words}, .* Pass"):
+                resolve_times(given_)
+
+    def test_gradients_are_not_lost_without_a_word(self):
+        t = torch.tensor(2.0, requires_grad=True)
+        for given_ in (t, [t, 1.0]):
+            with pytest.raises(ValueError, match=r"t requires grad.*Pass t\.detach\(\)"):
+                resolve_times(given_)
+        with torch.no_grad():
+            assert resolve_times(t) == RequestedTimes((2.0,), (0,), True)
 
     def test_the_string_is_named(self):
         with pytest.raises(TypeError, match=r"got the string '0.1'"):

@@ -6,7 +6,14 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from skimage_tvflow import ChambolleTVFlow, extinction_time, iter_bands, spectral_decompose
+from counting import count_reads
+from skimage_tvflow import (
+    ChambolleTVFlow,
+    StoppedByCallback,
+    extinction_time,
+    iter_bands,
+    spectral_decompose,
+)
 
 # Exact sums need no exact flow.
 ROUGH = {"n_steps": 4, "order": 1, "tol": None, "max_num_iter": 4}
@@ -89,8 +96,8 @@ class TestSum:
             pass
 
         class Two(ChambolleTVFlow):
-            def staged_transform(self, image, t=None):
-                frames = super().staged_transform(image, t)
+            def _integrate(self, *arguments, **keywords):
+                frames = super()._integrate(*arguments, **keywords)
                 yield next(frames)
                 yield next(frames)
                 raise Reached
@@ -174,6 +181,14 @@ class TestSpectrum:
         assert parts.times[-2] == pytest.approx(extinction_time(image), rel=0.1)
         assert len(spectral_decompose(image, 1).times) == 1
 
+    def test_of_huge_values(self):
+        image, times = noise((12, 12)), np.array([0.05, 0.1, 0.3])
+        one, huge = (spectral_decompose(c * image, c * times) for c in (1.0, 2.0**680))
+        for kind in ("l1", "l2"):
+            scale = 2.0 ** (340 if kind == "l2" else 0)
+            expected = scale * one.power_spectrum(kind)
+            np.testing.assert_allclose(huge.power_spectrum(kind), expected, rtol=1e-9)
+
     def test_refuses_other_kinds(self):
         parts = spectral_decompose(noise((6, 6)), [0.1, 0.2])
         with pytest.raises(ValueError, match=r"'l1' or 'l2', got 'l3'. Pass kind='l1'"):
@@ -221,11 +236,55 @@ class TestFilters:
             parts.band_pass(2, 1)
 
 
+class TestCost:
+    @pytest.mark.parametrize("function", [spectral_decompose, lambda *a: list(iter_bands(*a))])
+    @pytest.mark.parametrize("times", [5, [0.1, 0.2, 0.5]])
+    def test_an_image_is_read_once(self, function, times):
+        assert count_reads(lambda: function(noise((8, 9)), times)) == ["image"]
+
+
+def run_iter_bands(*arguments, **keywords):
+    return np.stack([band.image for band in iter_bands(*arguments, **keywords)])
+
+
+def run_decompose(*arguments, **keywords):
+    return spectral_decompose(*arguments, **keywords).bands
+
+
+class TestCallback:
+    @pytest.mark.parametrize("function", [run_decompose, run_iter_bands])
+    @pytest.mark.parametrize("times", [6, np.geomspace(0.01, 2, 6)])
+    def test_is_told_the_fraction_of_the_work(self, function, times):
+        image, told = noise((64, 64)), []
+        found = function(image, times, callback=told.append)
+        assert told[0] > 0
+        assert (np.diff(told) >= 0).all()
+        assert told[-1] == 1
+        assert len(told) > 2
+        np.testing.assert_array_equal(found, function(image, times))
+
+    @pytest.mark.parametrize("function", [run_decompose, run_iter_bands])
+    @pytest.mark.parametrize("times", [6, np.geomspace(0.01, 2, 6)])
+    def test_stops(self, function, times):
+        told = []
+        with pytest.raises(StoppedByCallback):
+            function(
+                noise((64, 64)), times, callback=lambda progress: told.append(progress) or True
+            )
+        assert len(told) == 1
+        assert told[0] < 1
+
+    def test_refuses_other_things(self):
+        for function in (spectral_decompose, iter_bands):
+            with pytest.raises(TypeError, match=r"callback must be a function .*, got 3\. Pass"):
+                function(noise((6, 6)), 5, callback=3)
+
+
 class TestBadInput:
     @pytest.mark.parametrize(
         ("times", "message"),
         [
-            (0, r"times=0 is to be a number of bands, and at least one .* Pass times=20"),
+            (0, r"^The number of bands must be at least 1, got times=0\. Pass .*times=20\.$"),
             (0.1, "at least two times, got 1"),
             ([0.1], "at least two times, got 1"),
             ([0.2, 0.1], "must increase, got 0.1 after 0.2 at position 1"),

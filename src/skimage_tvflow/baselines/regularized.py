@@ -16,6 +16,7 @@ from skimage_tvflow.core.integrators.regularized import (
 )
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
+from skimage_tvflow.inputs.numbers import LARGEST_COUNT
 
 _LAGGED_STEPS = 50
 # Explicit steps that nobody would wait for.
@@ -91,8 +92,8 @@ class RegularizedTVFlow(BaseTVFlow):
         **BaseTVFlow._parameter_constraints,
         "scheme": [StrOptions({"lagged-diffusivity", "explicit"})],
         "eps": [Interval(Real, 0, None, closed="neither")],
-        "n_steps": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
-        "max_num_iter": [Interval(Integral, 1, None, closed="left")],
+        "n_steps": [Interval(Integral, 1, LARGEST_COUNT, closed="both"), StrOptions({"auto"})],
+        "max_num_iter": [Interval(Integral, 1, LARGEST_COUNT, closed="both")],
     }
 
     def __init__(

@@ -29,6 +29,7 @@ from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.backends.protocol import ROUNDING
 from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.core.step_control import even, iterations_for
 
 # Tolerance of the solves of the finer trajectory, in deviations: iterations_for(step, _FINER_TOL),
@@ -64,7 +65,12 @@ class ErrorBound:
 
 
 def certify(
-    problem: Problem, u: Tensor, dual: Tensor, times: Sequence[float], refine: int
+    problem: Problem,
+    u: Tensor,
+    dual: Tensor,
+    times: Sequence[float],
+    refine: int,
+    report: Report | None = None,
 ) -> np.ndarray:
     """Bound the RMS error of a candidate at every time, in the units of ``problem``; (N, T).
 
@@ -76,6 +82,7 @@ def certify(
     times : T increasing numbers >= 0
     refine : also bound a trajectory with this many Euler steps in every interval and add the
         distance to it; the smaller bound counts
+    report : called after every time, and after every Euler step, with the fraction of the work done
     """
     unit = problem.unit
     own = ErrorBound(problem.rounding, problem.spacing)
@@ -89,7 +96,10 @@ def certify(
             own.add_step(before, after, dual[:, m], (time - now) * unit)
         bounds.append(own.value.copy())
         if finer is not None:
-            bounds[-1] = np.minimum(bounds[-1], finer.bound(after, (time - now) * unit))
+            part = share_of(report, m / len(times), (m + 1) / len(times))
+            bounds[-1] = np.minimum(bounds[-1], finer.bound(after, (time - now) * unit, part))
+        if report is not None:
+            report((m + 1) / len(times))
         before, now = after, time
     return np.stack(bounds, 1)
 
@@ -104,7 +114,7 @@ class _FinerTrajectory:
         self._error_bound = ErrorBound(problem.rounding, problem.spacing)
         self._at = problem.u
 
-    def bound(self, candidate: Tensor, lengths: np.ndarray) -> np.ndarray:
+    def bound(self, candidate: Tensor, lengths: np.ndarray, report: Report | None) -> np.ndarray:
         """Advance by ``lengths``, shape (N,), and bound the error of ``candidate`` there."""
         everyone = np.arange(len(candidate))
         step = lengths / self._n_steps
@@ -112,8 +122,9 @@ class _FinerTrajectory:
             spread = np.where(self._deviation > 0, self._deviation, 1)
             plan = iterations_for(step / spread, _FINER_TOL, "accelerated")
             n_iter = int(even(np.maximum(plan, _LEAST_ITERATIONS), _MOST_ITERATIONS).max())
-            for _ in range(self._n_steps):
-                self._trajectory.advance(everyone, [1], step[None], n_iter)
+            for k in range(self._n_steps):
+                part = share_of(report, k / self._n_steps, (k + 1) / self._n_steps)
+                self._trajectory.advance(everyone, [1], step[None], n_iter, report=part)
                 after = self._trajectory.primal(everyone)
                 dual = self._trajectory.dual(everyone)
                 self._error_bound.add_step(self._at, after, dual, step)

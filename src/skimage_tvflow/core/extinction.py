@@ -17,16 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.backends import select as backends
-from skimage_tvflow.core.operators import divergence, inner, magnitude, rms, total_variation
-from skimage_tvflow.core.problem import Problem
-from skimage_tvflow.core.step_control import even, groups, iterations_for
+from skimage_tvflow.core.operators import inner, magnitude, total_variation
 
-# A round takes _STEPS steps over _SHARE_OF_THE_REST of the remaining time (the bound from below),
-# each of at most _MOST_ITERATIONS iterations.
-_SHARE_OF_THE_REST = 0.25
-_STEPS = 2
-_MOST_ITERATIONS = 1000
 # Blocks along an axis: with more, noise counts as structure; with less, structures average out.
 _BLOCKS = 4
 
@@ -128,33 +120,3 @@ class LastStep:
         psi = self.psi[items]
         factors = torch.from_numpy(-lengths).to(psi)
         return psi / factors.reshape(-1, *[1] * (psi.ndim - 1))
-
-
-def extinction_time(problem: Problem, rtol: float) -> np.ndarray:
-    """The time, in the units of ``problem``, at which each item has reached its mean; shape (N,).
-
-    Implicit Euler with steps in proportion to what is left, until the bound from below can grow by
-    no more than ``rtol``: its rate of growth is ``(|u| |p| / J(u))^2 - 1``.
-    """
-    n = problem.u.shape[0]
-    spacing = problem.spacing
-    trajectory = backends.start(problem.u, spacing, "accelerated")
-    time = np.zeros(n)
-    left = remaining_time(problem.u, spacing)
-    pending = np.flatnonzero(left > 0)
-    while pending.size:
-        u = trajectory.primal(pending)
-        step = _SHARE_OF_THE_REST * left[pending] / _STEPS
-        plan = iterations_for(step / rms(u).cpu().numpy(), rtol / 2, "accelerated")
-        n_iter = even(plan, _MOST_ITERATIONS)
-        for where, (k,) in groups(n_iter):
-            trajectory.advance(pending[where], [_STEPS], step[None, where], k)
-        time[pending] += _STEPS * step
-        u = trajectory.primal(pending)
-        p = divergence(trajectory.dual(pending), spacing)
-        rest = remaining_time(u, spacing)
-        growth = (rms(u) * rms(p) / -inner(u, p) * u[0].numel()).cpu().numpy() ** 2 - 1
-        left[pending] = np.nan_to_num(rest)
-        total = time[pending] + left[pending]
-        pending = pending[left[pending] * np.clip(growth, rtol, 1) > rtol * total]
-    return time + left

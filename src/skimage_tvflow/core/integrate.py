@@ -63,9 +63,8 @@ def integrate(
     units, flat = problem.units, problem.deviation == 0
     integrator = method(problem, request, report and throttled(report))
     del problem  # or its image would stay in memory as long as the frames are read
-    # Rounding of the result when the mean is put back: a large offset hides a small contrast.
-    offset = units.mean.abs().amax(1).cpu().numpy().astype(np.float64)
-    lost = np.where(flat, 0.0, offset * torch.finfo(image.dtype).eps / 4)
+    # When the mean is put back, a large offset hides a small contrast.
+    rounding = np.where(flat, 0.0, units.rounding())
     if out is not None:
         out = out[:, len(times) - len(moving) :]
     n_iter, converged = np.zeros(len(flat), np.int64), np.ones(len(flat), np.bool_)
@@ -78,12 +77,12 @@ def integrate(
         if bound is not None:
             # The result was rounded once more, to the precision of the image.
             largest = torch.stack(u.flatten(2).aminmax(dim=2)).abs().amax(0).cpu().numpy()
-            rounding = largest.astype(np.float64) * torch.finfo(u.dtype).eps
-            bound = np.where(flat, 0.0, bound.T * units.scale + rounding.T).T
+            last_place = largest.astype(np.float64) * torch.finfo(u.dtype).eps
+            bound = np.where(flat, 0.0, bound.T * units.scale + last_place.T).T
         yield Frames(
             times=frames.times,
             u=u,
-            error=np.maximum(frames.error.T * units.scale, lost).T,
+            error=np.hypot(frames.error.T * units.scale, rounding).T,
             n_iter=n_iter,
             converged=converged,
             dual=frames.dual,

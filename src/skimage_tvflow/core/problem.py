@@ -1,4 +1,4 @@
-"""A batch of independent flows in the units the solvers work in."""
+"""A batch of independent flows in the units that the solvers work in."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends import select as backends
-from skimage_tvflow.core.operators import exact_dtype
 from skimage_tvflow.core.scaling import Units
+
+# In the solver's units every image of less than 1e17 pixels is constant by this time: N pixels
+# whose values are below 2 and whose spacing is at most h <= 1e12 reach their mean by 2 N h, because
+# J(u) >= |u| / (sqrt(N) h) and d|u|/dt = -J(u) / |u|.
+_LONGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -20,17 +24,24 @@ class Problem:
 
     The laws :math:`F_h(c f + a, |c| t) = c F_h(f, t) + a` and
     :math:`F_h(f, t) = F_{h / \eta}(f, t / \eta)` bring any image there and back without a rounding
-    error: an offset of 4096 would cost float32 three digits, values of 1e30 its range. What is
-    taken off is the mean rounded to the image's precision, so that it can be put back exactly.
+    error: an offset of 4096 would cost float32 three digits, values of 1e30 its range. The mean is
+    rounded to the precision of the image before it is taken off, so that it is put back exactly.
 
     Attributes
     ----------
-    u : Tensor of shape (N, C, *spatial), the largest value in [1, 2), if the image's is normal
-    units : Units, the way back to the image's values
-    spacing : one per spatial axis, the smallest 1
-    unit : array of shape (N,): a time of the caller's is ``t * unit`` here
-    deviation : array of shape (N,), the standard deviation of every item of ``u``
-    rounding : array of shape (N,), what ``u`` is certainly nearer to the image, RMS
+    u : Tensor of shape (N, C, *spatial)
+        The largest value is in [1, 2), unless all values of the image are subnormal numbers; 0 for
+        a constant image, and only for one.
+    units : Units
+        The way back to the values of the image.
+    spacing : tuple of float
+        One per spatial axis, the smallest is 1.
+    unit : array of shape (N,)
+        The time t of the caller is ``t * unit`` here; `solver_times` computes it without overflow.
+    deviation : array of shape (N,)
+        Standard deviation of every item of ``u``.
+    rounding : array of shape (N,)
+        Upper bound of the RMS distance between ``u`` and the image in these units.
     """
 
     u: Tensor
@@ -42,17 +53,30 @@ class Problem:
 
     @classmethod
     def of(cls, image: Tensor, spacing: Sequence[float]) -> Problem:
-        """The problem of ``image``, shape (N, C, *spatial)."""
-        found = backends.centre_and_scale(image)
+        """Pose the problem of ``image``, shape (N, C, *spatial)."""
+        scaled = backends.centre_and_scale(image)
         finest = min(spacing)
-        # Half a unit in the last place of every value, or of the smallest normal number.
+        # Every value of u is off by at most half a unit in its last place, or in that of the
+        # smallest normal number.
         finfo = torch.finfo(image.dtype)
-        eps = finfo.eps if image.dtype != exact_dtype(image) else 0.0
+        with np.errstate(over="ignore"):
+            unit = 1 / scaled.scale / finest
         return cls(
-            u=found.u,
-            units=Units(found.mean, found.scale),
+            u=scaled.u,
+            units=Units(scaled.mean, scaled.scale),
             spacing=tuple(h / finest for h in spacing),
-            unit=1 / (found.scale * finest),
-            deviation=found.deviation,
-            rounding=(found.deviation + finfo.tiny) * eps,
+            unit=unit,
+            deviation=scaled.deviation,
+            rounding=np.where(scaled.deviation > 0, scaled.deviation + finfo.tiny, 0) * finfo.eps,
         )
+
+
+def solver_times(times: Sequence[float] | np.ndarray, unit: np.ndarray) -> np.ndarray:
+    """Convert times of the caller to those of a problem with ``unit``, shape (T, N).
+
+    They end at 1e30, when every item has long been constant: ``1e308 * unit`` is no number.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        own = np.multiply.outer(np.asarray(times, dtype=np.float64), unit)
+    # 0 * inf: the image at time 0.
+    return np.minimum(np.nan_to_num(own, nan=0.0, posinf=np.inf), _LONGEST)

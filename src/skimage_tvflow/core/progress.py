@@ -24,3 +24,10 @@ def throttled(report: Report | None) -> Report | None:
             due = time.monotonic() + REPORT_SECONDS
 
     return tick
+
+
+def share_of(report: Report | None, begin: float, end: float) -> Report | None:
+    """A report for the share from ``begin`` to ``end`` of the work that ``report`` is told of."""
+    if report is None:
+        return None
+    return lambda fraction: report(begin + (end - begin) * fraction)

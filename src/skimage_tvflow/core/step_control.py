@@ -110,7 +110,7 @@ def change_of_effort(ratio: np.ndarray, accepted: np.ndarray) -> np.ndarray:
 
 
 def steps_in_intervals(n_steps: int, lengths: np.ndarray, total: float) -> np.ndarray:
-    """The share of ``n_steps`` over ``total`` that falls to intervals of ``lengths``; at least 1."""
+    """The share of ``n_steps`` over ``total`` of intervals of ``lengths``; at least 1."""
     steps = np.ceil(n_steps * np.asarray(lengths) / total - 1e-9 * n_steps)
     return np.maximum(steps, 1).astype(np.int64)
 

@@ -35,6 +35,8 @@ from skimage_tvflow.inputs.axes import ImageAxes
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.times import resolve_times
 
+_IMAGES_ONLY = OutputRequest()
+
 
 class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):  # type: ignore[call-arg]
     """Base class of the TV flow estimators.
@@ -121,8 +123,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             Once per call, if the wanted accuracy was not reached.
         """
         flow_input = self._check_input(image, t)
-        frames = self._collect(flow_input, OutputRequest(), None).frames()
-        return frames[0] if flow_input.times.scalar else frames
+        return self._collect(flow_input, _IMAGES_ONLY, None).flow()
 
     def fit_transform(self, image: Any, y: Any = None, t: Any = None) -> Any:
         """Fit to an image, then transform it.
@@ -232,7 +233,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         flow_input: FlowInput,
         items: slice = slice(None),
         *,
-        request: OutputRequest = OutputRequest(),
+        request: OutputRequest = _IMAGES_ONLY,
         out: torch.Tensor | None = None,
         report: Report | None = None,
     ) -> Iterator[Frames]:

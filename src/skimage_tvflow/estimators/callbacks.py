@@ -83,6 +83,7 @@ class WorkReport:
         return None if callback is None else cls(callback)
 
     def __call__(self, fraction: float) -> None:
+        """Tell the callback the fraction of the work that is done."""
         self._most = min(max(self._most, fraction), 1.0)
         if self._callback(Progress(self._most, self.time)):
             raise StoppedByCallback

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,16 @@ import torch
 
 from skimage_tvflow.core import error_bound as certificate
 from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.axes import ImageAxes
+from skimage_tvflow.inputs.numbers import check_number
 from skimage_tvflow.inputs.times import resolve_times
 
 
 @dataclass(frozen=True)
 class CertifiedError:
-    """What the error of a candidate certainly is below.
+    """Rigorous upper bound of the error of a candidate.
 
     Attributes
     ----------
@@ -45,20 +46,21 @@ def certify(
     batch_axis: int | None = None,
     coupled_channels: bool = False,
     device: Any = None,
+    callback: Callback | None = None,
 ) -> CertifiedError:
     r"""Bound the error of a candidate for the TV flow of an image, without a reference solution.
 
-    The candidate is taken as linear in time between its times, starting from the image at t = 0,
-    and its dual variable as constant there. With :math:`|\phi| \le 1`, the gap :math:`\epsilon(t) =
+    Between its times the candidate is taken as linear in time, starting from the image at t = 0,
+    and its dual variable as constant. With :math:`|\phi| \le 1`, the gap :math:`\epsilon(t) =
     J(u) + \langle u, \mathrm{div}\,\phi \rangle \ge 0` and the residual :math:`r = u_t -
     \mathrm{div}\,\phi`, the distance E from the exact flow satisfies
 
     .. math:: E(t_k) \le \sqrt{E(t_{k-1})^2 + 2 \int \epsilon\,dt} + \int \|r\|\,dt ,
 
     since :math:`-\mathrm{div}\,\phi` is an epsilon-subgradient and subgradients are monotone. It
-    covers the error of the time steps and of every solve, and holds for any method's candidate: one
-    that does not start from the image or does not fit its dual variable is charged for it, and a
-    dual variable longer than 1 is shortened first.
+    covers the error of the time steps and of every solve, and holds for any candidate. If the
+    candidate does not start from the image, or does not fit its dual variable, the bound grows
+    accordingly. A dual variable longer than 1 is shortened first.
 
     Parameters
     ----------
@@ -72,11 +74,15 @@ def certify(
     times : sequence of T floats
         Times >= 0, in any order.
     refine : int, optional
-        Tighten the bound by way of a finer trajectory: so many implicit Euler steps in every
-        interval between times, whose own bound and distance from the candidate are added. The
-        smaller of the two bounds is returned.
+        Number of implicit Euler steps in every interval between times, for a finer trajectory. Its
+        own bound and its distance from the candidate are added up, and the smaller of the two
+        bounds is returned.
     spacing, channel_axis, batch_axis, coupled_channels, device : optional
         As for `ChambolleTVFlow`.
+    callback : callable, optional
+        ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, after
+        every time and within the Euler steps of `refine`, in the thread that called; returning True
+        stops.
 
     Returns
     -------
@@ -87,10 +93,12 @@ def certify(
     ------
     ValueError
         If shapes do not fit, or anything is not real and finite.
+    StoppedByCallback
+        If `callback` returned True.
 
     Notes
     -----
-    Sums are accumulated in float64, and what rounding can amount to is added.
+    Sums are accumulated in float64, and the largest possible rounding error is added.
 
     References
     ----------
@@ -107,8 +115,8 @@ def certify(
     >>> bool(bound.max() < 0.05 * image.std())
     True
     """
-    if not isinstance(refine, Integral) or isinstance(refine, bool) or refine < 0:
-        raise ValueError(f"refine must be an integer >= 0, got {refine!r}. Pass refine=8.")
+    report = WorkReport.of(callback)
+    refine = check_number(refine, "refine", 0, example=8, integer=True)
     requested = resolve_times(times)
     start = ingest(image, device=device)
     axes = ImageAxes.resolve(
@@ -120,7 +128,7 @@ def certify(
     count = len(requested.order)
     frames = _stacked(u, "u", (count, *axes.shape), device)
     duals = _stacked(dual, "dual", (count, axes.n_spatial, *axes.shape), device)
-    # Of a time given twice, the first is certified.
+    # If a time is given twice, its first candidate is certified.
     first = [requested.order.index(k) for k in range(len(requested.increasing))]
     exact = torch.float32 if start.tensor.device.type == "mps" else torch.float64
     problem = Problem.of(axes.to_core(start.tensor.to(exact)), axes.spacing(spacing))
@@ -131,7 +139,8 @@ def certify(
         candidate.transpose(0, 1),
         phi.transpose(0, 1),
         requested.increasing,
-        int(refine),
+        refine,
+        report,
     )
     in_order = (bound * problem.units.scale[:, None]).T[list(requested.order)]
     times = np.array([requested.increasing[k] for k in requested.order])
@@ -142,7 +151,7 @@ def _stacked(values: Any, name: str, shape: tuple[int, ...], device: Any) -> tor
     tensor = ingest(values, device=device, name=name).tensor
     if tuple(tensor.shape) != shape:
         raise ValueError(
-            f"{name} has shape {tuple(tensor.shape)}, and {shape} is needed: the axis of the times "
-            f"first. Pass what solve(image, times, return_dual=True).{name} returns."
+            f"{name} has shape {tuple(tensor.shape)}, and {shape} is needed, with the axis of the "
+            f"times first. Pass what solve(image, times, return_dual=True).{name} returns."
         )
     return tensor

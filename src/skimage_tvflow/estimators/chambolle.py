@@ -14,6 +14,7 @@ from skimage_tvflow.core.integrators.euler_steps import EulerSettings
 from skimage_tvflow.core.integrators.given_steps import GivenIterations, SolvesToTolerance
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
+from skimage_tvflow.inputs.numbers import LARGEST_COUNT
 
 
 class ChambolleTVFlow(BaseTVFlow):
@@ -102,11 +103,11 @@ class ChambolleTVFlow(BaseTVFlow):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseTVFlow._parameter_constraints,
-        "n_steps": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_steps": [Interval(Integral, 1, LARGEST_COUNT, closed="both"), StrOptions({"auto"})],
         "order": [Interval(Integral, 1, 2, closed="both")],
         "tol": [Interval(Real, 0, None, closed="neither"), None],
         "algorithm": [StrOptions({"accelerated", "projection"})],
-        "max_num_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_num_iter": [Interval(Integral, 1, LARGEST_COUNT, closed="both")],
     }
 
     def __init__(

@@ -12,6 +12,7 @@ from skimage_tvflow.core.integrate import Method
 from skimage_tvflow.core.integrators.space_time import SpaceTimeIntegrator, SpaceTimeSettings
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
+from skimage_tvflow.inputs.numbers import LARGEST_COUNT
 
 
 class JointSpaceTimeTVFlow(BaseTVFlow):
@@ -100,11 +101,11 @@ class JointSpaceTimeTVFlow(BaseTVFlow):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseTVFlow._parameter_constraints,
-        "n_times": [Interval(Integral, 1, None, closed="left")],
+        "n_times": [Interval(Integral, 1, LARGEST_COUNT, closed="both")],
         "objective": [StrOptions({"brezis-ekeland", "residual"})],
         "lr": [Interval(Real, 0, None, closed="neither")],
         "tol": [Interval(Real, 0, None, closed="neither")],
-        "max_num_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_num_iter": [Interval(Integral, 1, LARGEST_COUNT, closed="both")],
     }
 
     def __init__(

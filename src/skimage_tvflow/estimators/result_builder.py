@@ -96,18 +96,20 @@ class ResultBuilder:
         self._n_iter[:], self.converged[:] = 0, False
         self._losses = []
 
-    def frames(self) -> Any:
+    def flow(self) -> Any:
         """
         Give the images in the order of the requested times.
 
         Returns
         -------
-        array of shape (T, *image.shape)
+        array of shape (T, *image.shape), or image.shape for a single number
             The caller's kind of array.
         """
+        return self._input.flow(self._in_order())
+
+    def _in_order(self) -> torch.Tensor:
         asked = self._asked()
-        in_order = asked == list(range(len(self._u)))
-        return self._input.frame(self._u if in_order else self._u[asked])
+        return self._u if asked == list(range(len(self._u))) else self._u[asked]
 
     def result(self) -> TVFlowResult:
         """
@@ -122,7 +124,7 @@ class ResultBuilder:
         dual = None if self._dual is None else axes.dual_from_core(self._dual[asked])
         return TVFlowResult(
             times=np.array([self._input.times.increasing[k] for k in asked]),
-            u=self.frames(),
+            u=self._input.frame(self._in_order()),
             dual=None if dual is None else self._input.restore(dual),
             error_estimate=axes.combine(self.error[asked]),
             error_bound=None if self._bound is None else axes.combine(self._bound[asked]),

@@ -1,1 +1,1 @@
-"""From any image to the core's tensors and back; every message about an image, its axes, times or device."""
+"""Any image to the core's tensors and back, and all messages about what a caller gives."""

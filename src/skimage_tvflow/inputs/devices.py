@@ -1,4 +1,4 @@
-"""Which device does the work."""
+"""The device that does the work, and every message about devices."""
 
 from __future__ import annotations
 
@@ -67,7 +67,14 @@ def resolve_device(
 
 
 def available_devices() -> list[torch.device]:
-    """List the devices of this machine, the best first."""
+    """
+    List the devices of this machine.
+
+    Returns
+    -------
+    list of torch.device
+        The best first, the CPU last.
+    """
     devices = [torch.device("cuda", index) for index in range(torch.cuda.device_count())]
     if torch.backends.mps.is_available():
         devices.append(torch.device("mps"))
@@ -80,5 +87,19 @@ def _choices() -> str:
 
 
 def lacks(device: torch.device, dtype: torch.dtype) -> bool:
-    """Whether a device cannot hold a dtype: Apple's GPUs have no double precision."""
+    """
+    Tell whether a device cannot hold a dtype: Apple's GPUs have no double precision.
+
+    Parameters
+    ----------
+    device : torch.device
+        The device.
+    dtype : torch.dtype
+        The dtype.
+
+    Returns
+    -------
+    bool
+        True if it cannot.
+    """
     return dtype == torch.float64 and device.type == "mps"

@@ -16,7 +16,22 @@ __all__ = ["FlowInput"]
 
 @dataclass(frozen=True)
 class FlowInput:
-    """An image and the times asked for, checked and in the layout of the core."""
+    """
+    An image and the requested times, checked and in the layout of the core.
+
+    Attributes
+    ----------
+    image : torch.Tensor, shape (N, C, *spatial)
+        The image.
+    axes : ImageAxes
+        The axes of the caller's image.
+    spacing : tuple of float
+        Distance between pixels along every spatial axis.
+    times : RequestedTimes
+        The times to solve for.
+    restore : callable
+        Turns a tensor in the caller's layout into an array of the caller's kind.
+    """
 
     image: torch.Tensor
     axes: ImageAxes
@@ -26,16 +41,34 @@ class FlowInput:
 
     def frame(self, u: torch.Tensor) -> Any:
         """
-        From the core's layout to the caller's kind of array.
+        Bring images of the core to the caller's layout and kind of array.
 
         Parameters
         ----------
-        u : Tensor of shape (*lead, N, C, *spatial)
+        u : torch.Tensor, shape (*lead, N, C, *spatial)
             Images of the core.
 
         Returns
         -------
         array of shape (*lead, *image.shape)
-            The same for the caller.
+            The same images for the caller.
         """
         return self.restore(self.axes.from_core(u))
+
+    def flow(self, u: torch.Tensor) -> Any:
+        """
+        Bring the flow at the requested times to the caller: without their axis for a single number.
+
+        The axis is dropped here, as not every array library indexes by one number.
+
+        Parameters
+        ----------
+        u : torch.Tensor, shape (T, N, C, *spatial)
+            The flow at the requested times, in the order asked.
+
+        Returns
+        -------
+        array of shape (T, *image.shape), or image.shape for a scalar t
+            The flow for the caller.
+        """
+        return self.frame(u[0] if self.times.scalar else u)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numbers
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
+
+from skimage_tvflow.inputs.numbers import read_numbers
 
 __all__ = ["RequestedTimes", "resolve_times"]
 
@@ -51,14 +51,20 @@ def resolve_times(t: Any) -> RequestedTimes:
     TypeError
         If `t` is not made of real numbers.
     ValueError
-        If a time is negative, NaN or infinite, or if `t` is empty or has two or more axes.
+        If a time is negative, NaN, infinite or masked, if `t` is empty or has two or more axes, or
+        if it is a tensor that requires grad while gradients are recorded.
 
     Examples
     --------
     >>> resolve_times([0.2, 0, 0.2])
     RequestedTimes(increasing=(0.0, 0.2), order=(1, 0, 1), scalar=False)
     """
-    values = _as_real_array(t)
+    values = read_numbers(
+        t,
+        "t",
+        need="t must be a real number or a 1-D sequence of them",
+        advice="Pass a number, e.g. t=0.1, or several, e.g. t=[0.05, 0.1].",
+    )
     if values.ndim > 1:
         raise ValueError(
             f"t must be a number or a 1-D sequence of numbers, got an array of shape "
@@ -69,8 +75,8 @@ def resolve_times(t: Any) -> RequestedTimes:
             "t must hold at least one time, got an empty sequence. Pass a number, e.g. t=0.1, or "
             "several, e.g. t=[0.05, 0.1]."
         )
-    _refuse_first(values, ~np.isfinite(values), "t must be finite", "Pass a number, e.g. t=0.1.")
-    _refuse_first(
+    _check_all(values, ~np.isfinite(values), "t must be finite", "Pass a number, e.g. t=0.1.")
+    _check_all(
         values, values < 0, "t must be >= 0", "The flow runs forward in time: pass t=0.1, say."
     )
     # adding zero turns -0.0 into 0.0
@@ -83,45 +89,9 @@ def resolve_times(t: Any) -> RequestedTimes:
     )
 
 
-def _as_real_array(t: Any) -> np.ndarray:
-    if isinstance(t, torch.Tensor):
-        t = t.detach().cpu()
-        t = t.to(torch.float64) if t.is_floating_point() else t  # NumPy has no bfloat16
-    try:
-        values = np.asarray(t)
-    except (TypeError, ValueError, RuntimeError):  # ragged, or an array of another device
-        raise _not_numbers(t) from None
-    # NumPy would turn [True, 0.5] into [1.0, 0.5]
-    entries = t if isinstance(t, list | tuple) else ()
-    if any(isinstance(entry, bool | np.bool_) for entry in entries):
-        raise _not_numbers(t)
-    if values.dtype.kind == "O" and all(isinstance(v, numbers.Real) for v in values.flat):
-        # integers beyond 64 bit and fractions are numbers as well
-        return np.array([_to_float(v) for v in values.flat], dtype=float).reshape(values.shape)
-    if values.dtype.kind not in "iuf":
-        raise _not_numbers(t)
-    with np.errstate(over="ignore"):  # a long double out of range becomes infinite: refused later
-        return values.astype(np.float64)
-
-
-def _to_float(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return float("inf")
-
-
-def _not_numbers(t: Any) -> TypeError:
-    kind = "the string " if isinstance(t, str) else f"{type(t).__name__} "
-    return TypeError(
-        f"t must be a real number or a 1-D sequence of them, got {kind}{t!r}. Pass a number, e.g. "
-        "t=0.1, or several, e.g. t=[0.05, 0.1]."
-    )
-
-
-def _refuse_first(values: np.ndarray, bad: np.ndarray, need: str, advice: str) -> None:
-    if not bad.any():
+def _check_all(values: np.ndarray, wrong: np.ndarray, need: str, advice: str) -> None:
+    if not wrong.any():
         return
-    index = int(np.flatnonzero(bad)[0])
+    index = int(np.flatnonzero(wrong)[0])
     where = "" if values.ndim == 0 else f" at position {index}"
     raise ValueError(f"{need}, got {values.flat[index]}{where}. {advice}")

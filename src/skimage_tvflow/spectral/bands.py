@@ -1,4 +1,4 @@
-r"""The bands of a TV flow: what vanishes at which time.
+r"""The bands of a TV flow: what vanishes around each of several times.
 
 Between increasing times :math:`0 = t_0 < t_1 < \dots < t_K` the flow moves with the mean slope
 :math:`s_k = (u_k - u_{k-1}) / (t_k - t_{k-1})`. The transform :math:`\phi(t) = t\,u_{tt}` of
@@ -7,8 +7,8 @@ Gilboa ("A total variation spectral framework for scale and texture analysis", S
 
 .. math:: \mathrm{band}_k = t_k (s_{k+1} - s_k), \qquad \mathrm{residual} = u_K - t_K s_K,
 
-and by summation by parts :math:`\sum_k \mathrm{band}_k + \mathrm{residual} = u_0`, whatever the
-times and however exact the flow.
+and by summation by parts :math:`\sum_k \mathrm{band}_k + \mathrm{residual} = u_0`, for any times
+and for any error of the flow.
 """
 
 from __future__ import annotations
@@ -25,10 +25,12 @@ class Band:
 
     Attributes
     ----------
-    time : what vanishes there; infinity for the residual
-    image : Tensor of the image's shape, float64 where the device has it
-    before, after : Tensors, the slopes before and after that time; for the residual ``after`` is
-        None
+    time : float
+        The time around which its structures vanish; infinity for the residual.
+    image : Tensor
+        The band, in the shape and precision of the frames.
+    before, after : Tensor
+        Slopes of the flow before and after that time; for the residual ``after`` is None.
     """
 
     time: float
@@ -43,8 +45,16 @@ def bands(image: Tensor, times: Sequence[float], frames: Iterable[Tensor]) -> It
     Parameters
     ----------
     image : Tensor
-    times : K >= 2 increasing numbers > 0
-    frames : the flow of ``image`` at these times
+        The image at t = 0.
+    times : sequence of K >= 2 floats
+        Increasing times > 0.
+    frames : iterable of K Tensors
+        The flow of ``image`` at these times.
+
+    Yields
+    ------
+    Band
+        K - 1 bands, then the residual.
     """
     before: Tensor | None = None
     last, now = image, 0.0

@@ -40,51 +40,52 @@ class AutomaticSteps(EulerIntegrator):
         longest = max(problem.u.shape[2:])
         self._most_iterations = min(settings.max_num_iter, step_control.SOLVED * longest)
 
-    def _fewest_steps(self, end: float) -> int:
+    def _fewest_steps(self) -> int:
         return 2
 
     def _expected_work(self, nodes: np.ndarray) -> list[float]:
         items = np.flatnonzero(self._moves)
         if not items.size:
             return [0.0] * (len(nodes) - 1)
-        time = np.multiply.outer(nodes[1:], self._unit[items] / self._deviation[items])
+        time = self._time[1:, items] / self._deviation[items]
         balanced = balanced_steps(time, self._planned_tol)
         share = (np.diff(nodes) / nodes[1:])[:, None]
         return (3 * balanced * np.maximum(balanced * share, 1)).sum(1).tolist()
 
-    def _plan(self, end: float, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Steps of the coarse trajectory up to ``end``, iterations in each."""
-        time = end * self._unit[items] / self._deviation[items]
-        balanced = np.sqrt(self._effort[items]) * balanced_steps(time, self._planned_tol)
-        n_wanted = balanced * self._tilt[items] * (end - self._now) / end
+    def _plan(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Steps of the coarse trajectory in the interval, iterations in each."""
+        end = self._end[items]
+        balanced = balanced_steps(end / self._deviation[items], self._planned_tol)
+        balanced *= np.sqrt(self._effort[items])
+        n_wanted = balanced * self._tilt[items] * (1 - self._now[items] / end)
         n_steps = np.clip(np.ceil(n_wanted), 1, step_control.MOST_STEPS)
         share = np.minimum(n_wanted / n_steps, 1)
         n_iter = step_control.iterations_in_shorter_step(balanced / self._tilt[items], share)
         return n_steps.astype(np.int64), even(n_iter, self._most_iterations)
 
-    def _reach(self, end: float, items: np.ndarray) -> None:
+    def _reach(self, items: np.ndarray) -> None:
         self._error[items] = np.inf
         self._strikes[:] = 0
         pending = items
         while pending.size:
             again = [
-                self._attempt(pending[where], end, n_steps, n_iter)
-                for where, (n_steps, n_iter) in groups(*self._plan(end, pending))
+                self._attempt(pending[where], n_steps, n_iter)
+                for where, (n_steps, n_iter) in groups(*self._plan(pending))
             ]
             pending = np.concatenate(again)
 
-    def _attempt(self, items: np.ndarray, end: float, n_steps: int, n_iter: int) -> np.ndarray:
-        """Try to reach ``end``; accept items that are accurate or cannot be, return the rest."""
-        coarse = self._run(0, items, end, n_steps, n_iter)
-        fine = self._run(1, items, end, 2 * n_steps, n_iter)
-        step = (end - self._now) * self._unit[items] / (2 * n_steps)
+    def _attempt(self, items: np.ndarray, n_steps: int, n_iter: int) -> np.ndarray:
+        """Try to get through the interval; return the items that need another attempt."""
+        coarse = self._run(0, items, n_steps, n_iter)
+        fine = self._run(1, items, 2 * n_steps, n_iter)
+        step = (self._end - self._now)[items] / (2 * n_steps)
         if self._settings.order == 2:
             error = self._extrapolation_error(coarse.u, fine.u)
         else:
             error = distance(coarse.u, fine.u).cpu().numpy()
         of_solves = self._solve_error(1, items, fine.u, step)
         error = np.maximum(error, of_solves)
-        ratio = error / (self._allowed(end, items) * self._deviation[items])
+        ratio = error / (self._allowed(items) * self._deviation[items])
         self._strikes[items] += error > step_control.STAGNANT * self._error[items]
         self._error[items] = error
         assert self._settings.tol is not None

@@ -26,7 +26,7 @@ from skimage_tvflow.core.extinction import (
 )
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.operators import distance, pairing, rms, take, total_variation
-from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.recorder import TrajectoryRecorder
 from skimage_tvflow.core.work_meter import WorkMeter
@@ -94,7 +94,9 @@ class EulerIntegrator(ABC):
         if request.needs_steps:
             self._recorder = TrajectoryRecorder(problem.rounding, problem.spacing, request)
         self._work = WorkMeter(report)
-        self._now = self._last = 0.0
+        # Nodes of the requested times, 0 included, in the solver's units: shape (T + 1, N).
+        self._time = np.zeros((1, len(self._unit)))
+        self._interval = 0
         self._moves = self._deviation > 0
         # Until this time an item is certainly not extinct.
         self._alive_until = pixel_time(self._deviation, self._spacing)
@@ -105,8 +107,9 @@ class EulerIntegrator(ABC):
         yield from self._intervals(times, out)
 
     def _begin(self, times: Sequence[float]) -> None:
-        self._last = times[-1]
-        self._horizon = self._last * self._unit
+        nodes = np.array([0.0, *times])
+        self._time = solver_times(nodes, self._unit)
+        self._horizon = self._time[-1]
         # Nothing is left to move after extinction, so later times take no part of the tolerance.
         # On a square |u| sqrt(n) bounds the extinction time, which spares a look at the image.
         late = self._horizon > self._deviation * np.sqrt(self._at[0][0].numel())
@@ -115,14 +118,24 @@ class EulerIntegrator(ABC):
             shorter = np.minimum(self._horizon, np.maximum(extinct, 1e-300))
             self._horizon = np.where(late, shorter, self._horizon)
         if self._work.is_watched:
-            self._work.expect(self._expected_work(np.array([0.0, *times])))
+            self._work.expect(self._expected_work(nodes))
+
+    @property
+    def _now(self) -> np.ndarray:
+        """The time at which the current interval begins, shape (N,)."""
+        return self._time[self._interval]
+
+    @property
+    def _end(self) -> np.ndarray:
+        """The time at which it ends."""
+        return self._time[self._interval + 1]
 
     def _intervals(self, times: Sequence[float], out: Tensor | None) -> Iterator[Frames]:
         for m, end in enumerate(times):
             self._begin_interval()
-            moving = self._extinguish(end)
+            moving = self._extinguish()
             if moving.size:
-                self._reach(end, moving)
+                self._reach(moving)
             u = self._answer(self._at, None if out is None else out[:, m])
             yield Frames(
                 times=[end],
@@ -133,15 +146,18 @@ class EulerIntegrator(ABC):
                 dual=self._mean_dual(),
                 bound=self._bound(),
             )
-            self._now = end
+            self._interval += 1
 
     @abstractmethod
-    def _reach(self, end: float, items: np.ndarray) -> None:
-        """Bring ``items`` of every trajectory to ``end``; note error, iterations, convergence."""
+    def _reach(self, items: np.ndarray) -> None:
+        """Bring ``items`` of every trajectory to the end of the interval.
+
+        Notes the error, the iterations and the convergence of each.
+        """
 
     @abstractmethod
-    def _fewest_steps(self, end: float) -> int:
-        """The least number of steps in which a trajectory may go from now to ``end``."""
+    def _fewest_steps(self) -> int:
+        """The least number of steps that a trajectory may take in the interval."""
 
     @abstractmethod
     def _expected_work(self, nodes: np.ndarray) -> list[float]:
@@ -173,11 +189,11 @@ class EulerIntegrator(ABC):
             bound += distance(self._at[0], self._at[1]).cpu().numpy()
         return bound[:, None]
 
-    def _extinguish(self, end: float) -> np.ndarray:
+    def _extinguish(self) -> np.ndarray:
         """Put items to their mean where a single step does; return those that still move."""
         moving = np.flatnonzero(self._moves)
-        whole = (end - self._now) * self._unit
-        step = whole / self._fewest_steps(end)
+        whole = self._end - self._now
+        step = whole / self._fewest_steps()
         if not self._may_be_extinct(self._now, step):
             return moving
         dead, steps = self._moves.copy(), []
@@ -198,13 +214,13 @@ class EulerIntegrator(ABC):
         self._moves &= ~dead
         return np.flatnonzero(self._moves)
 
-    def _may_be_extinct(self, until: float, step: np.ndarray) -> bool:
+    def _may_be_extinct(self, until: np.ndarray, step: np.ndarray) -> bool:
         """Return False if no item reaches its mean in a step of length ``step`` begun by ``until``.
 
         ``T(t) = |u|^2 / J(u)`` bounds the remaining time from below, and ``t + T(t)`` never falls:
         one look at the image holds for long.
         """
-        end = until * self._unit + step
+        end = until + step
         for remaining in (coarse_remaining_time, remaining_time):
             if not self._any_moving(end >= self._alive_until):
                 return False
@@ -217,7 +233,7 @@ class EulerIntegrator(ABC):
     def _look(self, remaining: Callable[[Tensor, Sequence[float]], np.ndarray]) -> None:
         """Bound the extinction times from below by the images as they are now."""
         left = remaining(self._at[-1], self._spacing)
-        self._alive_until = np.maximum(self._alive_until, self._now * self._unit + left)
+        self._alive_until = np.maximum(self._alive_until, self._now + left)
 
     def _branch(self, which: int, items: np.ndarray) -> TrajectoryRecorder | None:
         """A recorder for an attempt. Only the finest trajectory has one, if it is asked for."""
@@ -225,12 +241,11 @@ class EulerIntegrator(ABC):
             return None
         return self._recorder.branch(items)
 
-    def _run(self, which: int, items: np.ndarray, end: float, n_steps: int, n_iter: int) -> Segment:
-        """Run ``items`` of one trajectory from the last requested time to ``end``."""
+    def _run(self, which: int, items: np.ndarray, n_steps: int, n_iter: int) -> Segment:
+        """Run ``items`` of one trajectory through the interval."""
         trajectory, start = self._trajectories[which], take(self._at[which], items)
         trajectory.reset_primal(items, start)
-        # Multiplied first: a time in units below the normal numbers must not be divided.
-        step = (end - self._now) * self._unit[items] / n_steps
+        step = (self._end - self._now)[items] / n_steps
         self._n_iter[items] += n_steps * n_iter
         report = self._work.run(n_steps * n_iter * len(items))
         recorder = self._branch(which, items)
@@ -268,10 +283,10 @@ class EulerIntegrator(ABC):
     def _extrapolation_error(self, coarse: Tensor, fine: Tensor) -> np.ndarray:
         return step_control.EXTRAPOLATED * distance(coarse, fine).cpu().numpy()
 
-    def _allowed(self, end: float, items: np.ndarray) -> np.ndarray:
-        """The error allowed at ``end``, in deviations of the image; shape (n,)."""
+    def _allowed(self, items: np.ndarray) -> np.ndarray:
+        """The error allowed at the end of the interval, in deviations of the image; shape (n,)."""
         assert self._settings.tol is not None
-        share = step_control.allowed_share(end * self._unit[items], self._horizon[items])
+        share = step_control.allowed_share(self._end[items], self._horizon[items])
         return self._settings.tol * share
 
     def _accept(self, which: int, items: np.ndarray, segment: Segment) -> None:

@@ -39,19 +39,19 @@ class FixedSteps(EulerIntegrator):
         assert settings.n_steps is not None
         self._n_steps: int = settings.n_steps
 
-    def _steps_in(self, lengths: np.ndarray) -> np.ndarray:
-        return steps_in_intervals(self._n_steps, lengths, self._last)
+    def _begin(self, times: Sequence[float]) -> None:
+        lengths = np.diff([0.0, *times])
+        # Steps of the first trajectory in every interval; the second has twice as many.
+        self._counts = steps_in_intervals(self._n_steps, lengths, times[-1])
+        super()._begin(times)
 
-    def _steps_to(self, end: float) -> int:
-        return int(self._steps_in(np.array(end - self._now)))
-
-    def _fewest_steps(self, end: float) -> int:
-        return self._steps_to(end) * len(self._trajectories)
+    def _fewest_steps(self) -> int:
+        return int(self._counts[self._interval]) * len(self._trajectories)
 
     def _expected_work(self, nodes: np.ndarray) -> list[float]:
         # In an interval the steps of two trajectories are as 1 to 2.
         per_step = (2**self._settings.order - 1) * len(self._unit) * self._settings.max_num_iter
-        return (per_step * self._steps_in(np.diff(nodes))).tolist()
+        return (per_step * self._counts).tolist()
 
 
 class GivenIterations(FixedSteps):
@@ -64,9 +64,9 @@ class GivenIterations(FixedSteps):
         in_place = out is not None and self._settings.order == 1
         frame = self._at[0][0].nbytes if in_place else self._at[0].nbytes
         size = _CHUNK_BYTES // frame if frame < _LARGE_FRAME else 1
-        longest = max(np.diff([0.0, *times])) * self._unit
+        longest = np.diff(self._time, axis=0).max(0)
         while times:
-            count = 0 if self._request.needs_steps else self._alive_through(times[:size], longest)
+            count = 0 if self._request.needs_steps else self._alive_through(size, longest)
             if count:
                 yield self._chunk(times[:count], out)
             else:
@@ -75,9 +75,9 @@ class GivenIterations(FixedSteps):
             times = times[count:]
             out = None if out is None else out[:, count:]
 
-    def _alive_through(self, times: Sequence[float], longest: np.ndarray) -> int:
-        """Count the ``times`` before any item can end; 0 if a step may end one now."""
-        ends = np.multiply.outer(times, self._unit) + longest
+    def _alive_through(self, most: int, longest: np.ndarray) -> int:
+        """Count the next times, ``most`` at most, before any item can end; 0 if one may end now."""
+        ends = self._time[self._interval + 1 :][:most] + longest
         if self._any_moving(ends[-1] >= self._alive_until):
             self._look(coarse_remaining_time)
         if not self._moves.all() or self._may_be_extinct(self._now, longest):
@@ -87,8 +87,8 @@ class GivenIterations(FixedSteps):
     def _chunk(self, times: Sequence[float], into: Tensor | None) -> Frames:
         """Several intervals in one call of the backend."""
         n, *shape = self._at[0].shape
-        lengths = np.diff([self._now, *times])
-        counts = self._steps_in(lengths)
+        chunk = slice(self._interval, self._interval + len(times))
+        lengths, counts = np.diff(self._time, axis=0)[chunk], self._counts[chunk]
         empty = self._at[0].new_empty
         in_place = into if self._settings.order == 1 else None
         self._at = []  # nothing is tried twice here, so the images at the start are not needed
@@ -101,7 +101,7 @@ class GivenIterations(FixedSteps):
             trajectory.advance(
                 np.arange(n),
                 n_steps.tolist(),
-                np.multiply.outer(lengths, self._unit) / n_steps[:, None],
+                lengths / n_steps[:, None],
                 n_iter,
                 self._frame_buffer(stack),
                 self._work.run(n * int(n_steps.sum()) * n_iter),
@@ -114,9 +114,9 @@ class GivenIterations(FixedSteps):
             error = self._extrapolation_error(*flat).reshape(n, len(times))
             into = None if into is None else into[:, : len(times)]
             u = self._units.to_image(self._answer(stacks, into))
-        elif times[-1] < self._last:
+        elif chunk.stop < len(self._counts):
             self._at = [self._trajectories[0].primal(np.arange(n))]
-        self._now = times[-1]
+        self._interval = chunk.stop
         spent = int(counts.sum()) * self._settings.max_num_iter * (2 ** len(stacks) - 1)
         return Frames(times, u, error, np.full(n, spent), np.ones(n, np.bool_))
 
@@ -127,10 +127,10 @@ class GivenIterations(FixedSteps):
         n, _, channels = stack.shape[:3]
         return FrameBuffer(stack, np.ones(n), torch.zeros((n, channels), dtype=stack.dtype))
 
-    def _reach(self, end: float, items: np.ndarray) -> None:
-        count = self._steps_to(end)
+    def _reach(self, items: np.ndarray) -> None:
+        count = int(self._counts[self._interval])
         for which in range(len(self._trajectories)):
-            segment = self._run(which, items, end, count << which, self._settings.max_num_iter)
+            segment = self._run(which, items, count << which, self._settings.max_num_iter)
             self._accept(which, items, segment)
         self._error[items] = np.nan
         if self._settings.order == 2:
@@ -155,36 +155,36 @@ class SolvesToTolerance(FixedSteps):
         self._crossing = step_control.CROSSINGS * max(problem.u.shape[2:])
 
     def _expected_work(self, nodes: np.ndarray) -> list[float]:
-        counts = self._steps_in(np.diff(nodes))
-        longest = np.maximum(np.diff(nodes) * self._unit.max() / counts, 1e-300)
-        spread = self._deviation[self._moves].mean() if self._moves.any() else 1.0
-        plan = iterations_for(longest / spread, self._settings.tol or 1, self._settings.algorithm)
-        return (counts * np.minimum(plan, self._settings.max_num_iter)).tolist()
+        items = np.flatnonzero(self._moves)
+        step = np.diff(self._time, axis=0)[:, items] / self._counts[:, None]
+        tol = self._settings.tol or 1.0
+        plan = iterations_for(step / self._deviation[items], tol, self._settings.algorithm)
+        return (self._counts * np.minimum(plan, self._settings.max_num_iter).sum(1)).tolist()
 
-    def _reach(self, end: float, items: np.ndarray) -> None:
+    def _reach(self, items: np.ndarray) -> None:
         for which in range(len(self._trajectories)):
-            self._solve(which, items, end, self._steps_to(end) << which)
+            self._solve(which, items, int(self._counts[self._interval]) << which)
         if self._settings.order == 2:
             error = self._extrapolation_error(*(take(u, items) for u in self._at))
             self._error[items] = np.fmax(self._error[items], error)
 
-    def _solve(self, which: int, items: np.ndarray, end: float, count: int) -> None:
-        largest, allowed = self._settings.max_num_iter, self._allowed(end, items)
+    def _solve(self, which: int, items: np.ndarray, count: int) -> None:
+        largest, allowed = self._settings.max_num_iter, self._allowed(items)
         deviation = self._deviation[items]
-        length = (end - self._now) * self._unit[items] / count
+        length = (self._end - self._now)[items] / count
         tol = allowed / step_control.TWICE_ITERATED
         plan = iterations_for(length / deviation, tol, self._settings.algorithm)
         k = even(plan * self._effort[which, items], max(1, largest // 2))
         before = take(self._at[which], items).clone()
         for where, (n_iter,) in groups(k):
-            before[where] = self._run(which, items[where], end, count, n_iter).u
+            before[where] = self._run(which, items[where], count, n_iter).u
         error, pending = np.zeros(len(items)), np.arange(len(items))
         while pending.size:
             k[pending] = np.minimum(2 * k[pending], largest)
             unsolved = []
             for where, (n_iter,) in groups(k[pending]):
                 chosen = pending[where]
-                segment = self._run(which, items[chosen], end, count, n_iter)
+                segment = self._run(which, items[chosen], count, n_iter)
                 apart = distance(segment.u, take(before, chosen)).cpu().numpy()
                 error[chosen] = step_control.TWICE_ITERATED * apart
                 if n_iter < self._crossing:

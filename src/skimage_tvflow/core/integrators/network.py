@@ -1,4 +1,4 @@
-"""The flow by a network of :mod:`..networks.unrolled`: every step is learned updates, not a solve."""
+"""The flow by a network of :mod:`..networks.unrolled`: learned updates in place of solves."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from skimage_tvflow.core.operators import (
     norm_bound,
     total_variation,
 )
-from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.recorder import SampledTrajectory, stack_samples
 
@@ -85,12 +85,12 @@ class NetworkIntegrator:
     def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
         """See :class:`~skimage_tvflow.core.integrate.Integrator`."""
         paths = [
-            SampledTrajectory(u, np.asarray(times) * unit, start, self._spacing, self._request)
-            for u, unit, start in zip(self._u, self._unit, self._start)
+            SampledTrajectory(u, own, start, self._spacing, self._request)
+            for u, own, start in zip(self._u, solver_times(times, self._unit).T, self._start)
         ]
         n_iter = np.zeros(len(paths), np.int64)
         given = 0
-        for going, left, count in self._march(paths, times[-1]):
+        for going, left, count in self._march(paths, solver_times(times[-1:], self._unit)[0]):
             n_iter[going] += count
             reached = min(path.reached for path in paths)
             if reached > given:
@@ -101,7 +101,7 @@ class NetworkIntegrator:
                 self._report(left)
 
     def _march(
-        self, paths: Sequence[SampledTrajectory], last: float
+        self, paths: Sequence[SampledTrajectory], last: np.ndarray
     ) -> Iterator[tuple[list[int], float, int]]:
         """Take steps with all items that have somewhere to go.
 
@@ -136,9 +136,9 @@ class NetworkIntegrator:
                 state = state.with_steps_longer(torch.from_numpy(longer / step).to(after))
                 step = longer
 
-    def _expected_steps(self, last: float) -> np.ndarray:
+    def _expected_steps(self, last: np.ndarray) -> np.ndarray:
         """The steps of every item up to time ``last``: equal in the window, growing after it."""
-        windows = last * self._unit / self._window
+        windows = last / self._window
         later = (np.maximum(windows, 1) ** (1 - _GROWTH) - 1) / (1 - _GROWTH)
         return np.ceil(self._settings.n_steps * (np.minimum(windows, 1) + later))
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -113,8 +114,7 @@ class RegularizedIntegrator:
         """Take ``count`` steps of one item."""
         u, recorder = self._u[item], self._recorders[item]
         for _ in range(count):
-            report = self._work.run(1)
-            tick = (lambda *_: report(0.0)) if report is not None else (lambda *_: None)
+            tick = partial(_tick, self._work.run(1))
             after, phi = self._step(u, step, float(self._eps[item]), tick)
             recorder.add_step(u, after, phi, np.array([step]))
             u = after
@@ -158,3 +158,9 @@ class RegularizedIntegrator:
 def diffusivity(du: Tensor, eps: float) -> Tensor:
     """``1 / |Du|_eps``, over channels and axes; (N, 1, 1, *spatial)."""
     return (du.square().sum((1, 2), keepdim=True) + eps * eps).rsqrt_()
+
+
+def _tick(report: Report | None, *_: object) -> None:
+    """Report that a step has begun, or an iteration of its linear system."""
+    if report is not None:
+        report(0.0)

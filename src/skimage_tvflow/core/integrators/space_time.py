@@ -16,13 +16,13 @@ from skimage_tvflow.core.backends.protocol import Minimisation, SpaceTimeGrid
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.parallel import run_all
-from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.recorder import SampledTrajectory, Samples, stack_samples
 from skimage_tvflow.core.time_grid import TimeGrid
 
-# Step of the primal-dual iteration: s = _STEP * sqrt(time * deviation). Too short or too long a step
-# costs iterations. Fitted at T = .2 to 5 and with 10 to 200 time steps.
+# Step of the primal-dual iteration: s = _STEP * sqrt(time * deviation). Too short or too long a
+# step costs iterations. Fitted at T = .2 to 5 and with 10 to 200 time steps.
 _STEP = 0.0113
 # Distance from implicit Euler steps ~ _GAP * sqrt(gap): the truth is a quarter to two and a half
 # times that for photographs, noise and cartoons up to T = 1.
@@ -95,9 +95,10 @@ class SpaceTimeIntegrator:
     def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
         """See :class:`~skimage_tvflow.core.integrate.Integrator`; all times come at once."""
         minima: dict[int, Minimum] = {}
+        own = solver_times(times, self._problem.unit)
 
         def work(item: int) -> None:
-            minima[item] = self._solve(item, np.asarray(times))
+            minima[item] = self._solve(item, own[:, item])
 
         tasks = [functools.partial(work, item) for item in range(len(self._shares))]
         on_cpu = self._problem.u.device.type == "cpu"
@@ -109,7 +110,6 @@ class SpaceTimeIntegrator:
 
     def _solve(self, item: int, times: np.ndarray) -> Minimum:
         u, spacing = self._problem.u[item], self._problem.spacing
-        times = times * self._problem.unit[item]
         if self._problem.deviation[item] == 0:
             path = SampledTrajectory(u, times, 0.0, spacing, self._request)
             path.stand_still()
@@ -178,7 +178,7 @@ class SpaceTimeIntegrator:
         error: np.ndarray,
         scale: float,
     ) -> Samples:
-        """Sample a trajectory at ``scale`` times the contrast; one ``error`` per end of the grid."""
+        """Sample a trajectory at ``scale`` times the contrast; ``error`` at the grid's ends."""
         start, image = minimisation.start() / scale, self._problem.u[item]
         apart = float(distance(start[None], image[None])) + float(self._problem.rounding[item])
         path = SampledTrajectory(start, times, apart, self._problem.spacing, self._request)

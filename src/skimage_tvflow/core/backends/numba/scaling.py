@@ -1,4 +1,4 @@
-"""Images without their means, in units of their own, compiled by numba."""
+"""Take off the means and scale by a power of two, compiled by numba and spread over threads."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.backends.numba import scaling_kernel as _normalise
+from skimage_tvflow.core.backends.numba import scaling_kernel
 from skimage_tvflow.core.backends.protocol import ScaledImage
-from skimage_tvflow.core.backends.torch.scaling import scales
+from skimage_tvflow.core.backends.torch.scaling import power_of_two_scales
 from skimage_tvflow.core.parallel import run_all
 
-# Less than this is done before another thread has woken up.
+# Pixels of one task for one thread; fewer are done before another thread has woken up.
 _PIXELS_PER_TASK = 2**17
 
 
 def centre_and_scale(image: Tensor) -> ScaledImage:
-    """See :func:`skimage_tvflow.core.backends.torch.scaling.normalise`."""
+    """Do what :func:`skimage_tvflow.core.backends.torch.scaling.centre_and_scale` does."""
     n, channels = image.shape[:2]
     pixels = image.contiguous().numpy().reshape(n, channels, -1)
-    # From a value of the image, so that the mean of a constant one is exact.
+    # Sums of distances from the first pixel are exactly zero where the image is constant.
     first = pixels[:, :, 0].astype(np.float64)
 
-    def look(i: int, c: int, part: slice) -> tuple[float, ...]:
+    def measure(i: int, c: int, part: slice) -> tuple[float, ...]:
         here = pixels[i, c, part]
-        return _normalise.excess(here, first[i, c]), here.min(), here.max()
+        return scaling_kernel.sum_of_distances(here, first[i, c]), here.min(), here.max()
 
-    excess, lowest, highest = np.moveaxis(_each(pixels.shape, 3, look), -1, 0)
-    mean = (first + excess.sum(2) / pixels.shape[2]).astype(pixels.dtype)
-    offset = mean.astype(np.float64)
-    largest = np.maximum(highest.max(2) - offset, offset - lowest.min(2)).max(1)
-    scale, factor = scales(largest, np.abs(offset).max(1), torch.finfo(torch.float64))
+    distances, lowest, highest = np.moveaxis(_for_every_part(pixels.shape, 3, measure), -1, 0)
+    mean = (first + distances.sum(2) / pixels.shape[2]).astype(pixels.dtype)
+    exact_mean = mean.astype(np.float64)
+    largest = np.maximum(highest.max(2) - exact_mean, exact_mean - lowest.min(2)).max(1)
+    scale, factor = power_of_two_scales(largest, torch.finfo(torch.float64))
     u = np.empty_like(pixels)
 
     def rescale(i: int, c: int, part: slice) -> tuple[float, ...]:
         where = i, c, part
-        return (_normalise.rescale(pixels[where], offset[i, c], factor[i], u[where]),)
+        return (scaling_kernel.rescale(pixels[where], exact_mean[i, c], factor[i], u[where]),)
 
-    squares = _each(pixels.shape, 1, rescale).sum((1, 2, 3))
+    squares = _for_every_part(pixels.shape, 1, rescale).sum((1, 2, 3))
     deviation = np.sqrt(squares / pixels[0].size)
     return ScaledImage(
         torch.from_numpy(u.reshape(image.shape)), torch.from_numpy(mean), scale, deviation
     )
 
 
-def _each(
-    shape: tuple[int, ...], n_sums: int, work: Callable[[int, int, slice], tuple[float, ...]]
+def _for_every_part(
+    shape: tuple[int, ...], n_results: int, work: Callable[[int, int, slice], tuple[float, ...]]
 ) -> np.ndarray:
-    """What ``work`` finds in the parts of every item and channel, shape (N, C, parts, n_sums)."""
+    """Call ``work`` for all parts of every item and channel: (N, C, parts, n_results)."""
     n, channels, size = shape
     starts = range(0, size, _PIXELS_PER_TASK)
-    found = np.empty((n, channels, len(starts), n_sums))
+    results = np.empty((n, channels, len(starts), n_results))
 
     def run(i: int, c: int, p: int) -> None:
-        found[i, c, p] = work(i, c, slice(starts[p], starts[p] + _PIXELS_PER_TASK))
+        results[i, c, p] = work(i, c, slice(starts[p], starts[p] + _PIXELS_PER_TASK))
 
-    tasks = [functools.partial(run, *where) for where in np.ndindex(*found.shape[:-1])]
+    tasks = [functools.partial(run, *where) for where in np.ndindex(*results.shape[:-1])]
     run_all(tasks, torch.get_num_threads() if len(starts) > 1 else 1)
-    return found
+    return results

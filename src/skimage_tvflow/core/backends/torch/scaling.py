@@ -1,4 +1,4 @@
-"""Images without their means, in units of their own, in plain torch."""
+"""Take off the means and scale by a power of two, in plain torch."""
 
 from __future__ import annotations
 
@@ -13,34 +13,50 @@ from skimage_tvflow.core.operators import exact_dtype, rms
 
 
 def centre_and_scale(image: Tensor) -> ScaledImage:
-    """Take the means of ``image``, shape (N, C, *spatial), off and scale it, without rounding."""
+    """Write ``image = scale u + mean`` with the largest value of every item of u in [1, 2).
+
+    The mean is rounded to the precision of the image, so that adding it back is exact up to one
+    rounding. A constant item gives ``u = 0`` and ``scale = 1``.
+
+    Parameters
+    ----------
+    image : Tensor of shape (N, C, *spatial)
+
+    Returns
+    -------
+    ScaledImage
+    """
     exact = exact_dtype(image)
     ones = [1] * (image.ndim - 2)
-    mean = image.flatten(2).mean(2, dtype=exact).to(image.dtype)
+    pixels = image.flatten(2)
+    # Sums of distances from the first pixel are exactly zero where the image is constant.
+    first = pixels[:, :, :1]
+    mean = first[:, :, 0].to(exact) + (pixels - first).mean(2, dtype=exact)
+    mean = mean.to(image.dtype)
     centred = image.to(exact, copy=True)
     centred -= mean.reshape(*mean.shape, *ones)
     lowest, highest = centred.flatten(1).aminmax(dim=1)
     largest = torch.maximum(-lowest, highest).cpu().numpy()
-    scale, factor = scales(largest, mean.abs().amax(1).cpu().numpy(), torch.finfo(exact))
+    scale, factor = power_of_two_scales(largest, torch.finfo(exact))
     centred *= torch.from_numpy(factor).to(centred).reshape(-1, 1, *ones)
     return ScaledImage(centred.to(image.dtype), mean, scale, rms(centred).cpu().numpy())
 
 
-def scales(
-    largest: np.ndarray, offset: np.ndarray, finfo: torch.finfo
-) -> tuple[np.ndarray, np.ndarray]:
-    """The scale of every item, and what to multiply it by: zero if it is constant.
+def power_of_two_scales(largest: np.ndarray, finfo: torch.finfo) -> tuple[np.ndarray, np.ndarray]:
+    """Give the power of two at or below the largest value of every item, and its reciprocal.
 
     Parameters
     ----------
-    largest : array of shape (N,), the largest value without the mean
-    offset : array of shape (N,), the largest mean of its channels
-    finfo : of the arithmetic
+    largest : array of shape (N,), the largest ``|image - mean|`` of every item
+    finfo : of the dtype of the arithmetic
+
+    Returns
+    -------
+    scale, factor : arrays of shape (N,); 1 and 0 for a constant item
     """
-    # A constant image leaves rounding errors of its mean behind, not structures.
-    flat = largest <= finfo.eps * 4 * (offset + largest)
-    # The reciprocal of a smaller number is out of range.
-    normal = math.frexp(finfo.tiny)[1]
-    exponent = np.maximum(np.frexp(largest)[1], normal) - 1
-    scale = np.where(flat, 1.0, np.ldexp(1.0, exponent))
-    return scale, np.where(flat, 0.0, 1 / scale)
+    constant = largest == 0
+    # The reciprocals of subnormal numbers are out of range.
+    smallest_exponent = math.frexp(finfo.tiny)[1]
+    exponent = np.maximum(np.frexp(largest)[1], smallest_exponent) - 1
+    scale = np.where(constant, 1.0, np.ldexp(1.0, exponent))
+    return scale, np.where(constant, 0.0, 1 / scale)

@@ -1,0 +1,173 @@
+r"""The time at which the flow reaches its mean, between a bound from below and one from above.
+
+For an image without mean, :math:`\frac{d}{dt} \|u\|^2 = -2 J(u)`, and with :math:`p \in \partial
+J(u)` of least norm, :math:`J(u) = \langle p, u \rangle \le \|p\| \|u\|`. So :math:`t + \|u(t)\|^2 /
+J(u(t))` never decreases along the flow, and its limit is the extinction time: a bound from below.
+
+From above: a region at the largest value and one at the smallest approach each other at their
+perimeter over their volume each. In a box whose longest side is L that is at least 4/L together,
+which two halves attain. So the flow ends by :math:`t + (\max u(t) - \min u(t)) L / 4`.
+
+The flow is run until the two agree. The bound from below alone must not be trusted when it stops
+growing: a faint, large structure counts for nothing in it while a strong, small one is there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skimage_tvflow.core.backends import select as backends
+from skimage_tvflow.core.operators import exact_dtype, inner, total_variation
+from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.progress import Report, throttled
+from skimage_tvflow.core.step_control import even, groups, iterations_for
+
+# Where the two bounds are this far apart, in units of rtol, their middle is within 0.6 rtol. The
+# rest is for the errors of the time steps and of the iterations.
+_AGREE = 1.2
+# A round takes this part of the remaining time, or nearly all of it once the bound from below
+# grows by less than _CALM per unit of time: then a single structure is left, and implicit Euler is
+# exact for steps of any length.
+_SHARE, _SHARE_IF_CALM, _CALM = 0.4, 0.9, 0.1
+# Implicit Euler ends too early, by about 0.065 times the step over the remaining time: a round has
+# ceil(_STEPS / rtol) steps.
+_STEPS = 0.03
+# Finer than that the number of steps, and with it the work, has no bound.
+_FINEST = 1e-4
+# Tolerance of the iterations where the longest side is n times the finest spacing: rtol, times
+# sqrt(_LENGTH / n) on longer sides, as news of the other end then needs more iterations than their
+# formula says; and never above _COARSEST / n, as the formula does not hold for a few of them.
+_LENGTH, _COARSEST = 200, 10
+# Most iterations per step. Where they are too few, as with spacings that differ a thousandfold, the
+# image lags behind the time; a search beyond the bound from above, with this slack, has no point.
+_MOST_ITERATIONS, _SLACK = 4000, 1.2
+
+
+def extinction_time(problem: Problem, rtol: float, report: Report | None = None) -> np.ndarray:
+    """The time, in the units of ``problem``, at which each item has reached its mean; shape (N,).
+
+    Parameters
+    ----------
+    problem : Problem
+    rtol : relative accuracy, between 0 and 1; below 1e-4 it counts as 1e-4
+    report : called at least every 40 ms of work with the fraction done; what it raises ends the
+        search
+    """
+    if problem.u.shape[1] == 1 and sum(n > 1 for n in problem.u.shape[2:]) <= 1:
+        return _of_signals(problem)
+    search = _ExtinctionSearch(problem, max(rtol, _FINEST), report)
+    while search.pending.size:
+        search.advance()
+    return np.minimum(search.time + (search.least + search.most) / 2, _SLACK * search.latest)
+
+
+def _of_signals(problem: Problem) -> np.ndarray:
+    r"""The closed form: T is the maximum of psi, the cumulated signal with its mean taken off."""
+    u = problem.u.flatten(1).to(exact_dtype(problem.u))
+    flux = torch.cumsum(u - u.mean(1, keepdim=True), 1)
+    sizes = problem.u.shape[2:]
+    spacing = problem.spacing[int(np.argmax(sizes))]
+    # A constant signal leaves the rounding of its mean.
+    varies = u.amax(1) > u.amin(1)
+    return torch.where(varies, flux.abs().amax(1) * spacing, 0.0).cpu().numpy().astype(np.float64)
+
+
+@dataclass(frozen=True)
+class _RemainingTime:
+    """Bounds of the remaining time, and the standard deviation; arrays of shape (n,)."""
+
+    least: np.ndarray
+    most: np.ndarray
+    deviation: np.ndarray
+
+    @classmethod
+    def of(cls, u: Tensor, spacing: Sequence[float]) -> _RemainingTime:
+        spatial = list(range(2, u.ndim))
+        # Not in the precision of u: what rounding leaves of the mean would pass for a structure
+        # that never vanishes.
+        u = u.to(exact_dtype(u))
+        u = u - u.mean(spatial, keepdim=True)
+        square, variation = inner(u, u), total_variation(u, spacing)
+        least = torch.where(variation > 0, square / variation, 0.0).cpu().numpy()
+        contrast = (u.amax(spatial) - u.amin(spatial)).norm(dim=1).cpu().numpy()
+        longest = max(n * h for n, h in zip(u.shape[2:], spacing, strict=True))
+        deviation = (square / u[0].numel()).sqrt().cpu().numpy()
+        return cls(least, np.maximum(contrast * longest / 4, least), deviation)
+
+
+class _ExtinctionSearch:
+    """Trajectories of all items, of which those are advanced whose bounds do not agree yet."""
+
+    def __init__(self, problem: Problem, rtol: float, report: Report | None) -> None:
+        u = problem.u
+        self._spacing, self._rtol, self._report = problem.spacing, rtol, report
+        self._report_round = throttled(report)  # a trajectory reports at that pace by itself
+        self._trajectory = backends.start(u, problem.spacing, "accelerated")
+        rest = _RemainingTime.of(u, problem.spacing)
+        self.time = np.zeros(len(u))
+        self.least, self.most, self._deviation = rest.least, rest.most, rest.deviation
+        self.latest = rest.most.copy()
+        self._growth = np.full(len(u), np.inf)
+        self._n_steps = math.ceil(_STEPS / rtol)
+        n = max(n * h for n, h in zip(u.shape[2:], problem.spacing, strict=True))
+        self._tol = min(rtol, rtol * math.sqrt(_LENGTH / n), _COARSEST / n)
+        # Less contrast than this is rounding.
+        self._negligible = 16 * torch.finfo(u.dtype).eps * rest.most
+        self._first_gap = self._gap()
+        self.pending = np.flatnonzero(self._first_gap > _AGREE * rtol)
+        self._done = 0.0
+
+    def advance(self) -> None:
+        """Take one round of steps with all pending items."""
+        items = self.pending
+        share = np.where(self._growth[items] < _CALM, _SHARE_IF_CALM, _SHARE)
+        length = share * self.least[items]
+        step = length / self._n_steps
+        plan = iterations_for(step / self._deviation[items], self._tol, "accelerated")
+        finished = 0
+        for where, (n_iter,) in groups(even(plan, _MOST_ITERATIONS)):
+            report = self._within_round(finished, len(where))
+            self._trajectory.advance(
+                items[where], [self._n_steps], step[None, where], n_iter, report=report
+            )
+            finished += len(where)
+        rest = _RemainingTime.of(self._trajectory.primal(items), self._spacing)
+        self._growth[items] = (length + rest.least - self.least[items]) / length
+        self.time[items] += length
+        self.least[items], self.most[items] = rest.least, rest.most
+        self._deviation[items] = rest.deviation
+        self.latest[items] = np.minimum(self.latest[items], self.time[items] + rest.most)
+        self._done = max(self._done, self._fraction())
+        agree = (self._gap() <= _AGREE * self._rtol)[items]
+        vanished = rest.most <= self._negligible[items]
+        beyond = self.time[items] > _SLACK * self.latest[items]
+        self.pending = items[~(agree | vanished | beyond)]
+        if self._report_round is not None:
+            self._report_round(self._done)
+
+    def _gap(self) -> np.ndarray:
+        """How far the two bounds are apart, relative to the one from below."""
+        total = self.time + self.least
+        return (self.most - self.least) / np.where(total > 0, total, 1)
+
+    def _fraction(self) -> float:
+        """The work done, about: the logarithm of the gap falls with its square root (measured)."""
+        goal = _AGREE * self._rtol
+        with np.errstate(divide="ignore", invalid="ignore"):
+            covered = np.log(self._first_gap / self._gap()) / np.log(self._first_gap / goal)
+        return float((np.clip(np.nan_to_num(covered, nan=1.0), 0, 1) ** 2).mean())
+
+    def _within_round(self, finished: int, n_items: int) -> Report | None:
+        """Report what a trajectory does with some of the items as a part of the round."""
+        report = self._report
+        if report is None:
+            return None
+        # How far the round will come is not known yet: a quarter of the rest, say.
+        begin, ahead = self._done, (1 - self._done) / 4
+        return lambda part: report(begin + ahead * (finished + part * n_items) / len(self.pending))
