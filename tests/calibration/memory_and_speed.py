@@ -134,9 +134,7 @@ def main() -> None:
 
     torch.set_num_threads(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2)
     report = Report(f"{torch.get_num_threads()} threads")
-    report.search(
-        scaling, "_PIXELS_PER_TASK", [2**13, 2**15, 2**19], wall(scale), flat
-    )
+    report.search(scaling, "_PIXELS_PER_TASK", [2**13, 2**15, 2**19], wall(scale), flat)
     report.search(
         duality_gap,
         "_PIXELS_PER_TASK",
@@ -144,9 +142,7 @@ def main() -> None:
         wall(bound),
         flat,
     )
-    report.search(
-        row_blocks, "_LEAST_PIXELS", [2**14, 2**16, 2**20], wall(steps), flat
-    )
+    report.search(row_blocks, "_LEAST_PIXELS", [2**14, 2**16, 2**20], wall(steps), flat)
     report.search(row_blocks, "_LEAST_LINES", [16, 32, 128], wall(steps), flat)
     report.search(row_blocks, "_OWN_PER_HALO", [4, 8, 32], wall(steps), flat)
     report.search(row_blocks, "_MOST_ITERATIONS", [4, 8, 32], wall(steps), flat)
