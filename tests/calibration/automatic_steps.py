@@ -79,14 +79,14 @@ def lagging(half: np.ndarray) -> np.ndarray:
     wrong = np.zeros(len(half))
     for share, one, two in zip(shares, tried, tried[1:], strict=False):
         truth, estimate = rms(two - tried[-1], 1), step_control.TWICE_ITERATED * rms(two - one, 1)
-        wrong[(truth > 3 * estimate) & (truth > TOL)] = 2 * share
+        wrong[(truth > 1.5 * estimate) & (truth > TOL)] = 2 * share
     return np.maximum(wrong, shares[0])
 
 
 def crossings(report: Report, halves: Halves) -> None:
     """The two limits on iterations that only the size of the image sets."""
-    report.measure(step_control, "CROSSINGS", lagging, halves, quantile=1.0)
-    report.measure(step_control, "SOLVED", solved, halves, quantile=1.0)
+    report.measure(step_control, "CROSSINGS", lagging, halves, quantile=0.95)
+    report.measure(step_control, "SOLVED", solved, halves, quantile=0.95)
     report.show("factor between the limit and what an image needs (needed / limit)")
 
 
