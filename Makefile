@@ -1,14 +1,22 @@
-# make demo | test | lint | bench | clean. Each target makes .venv and installs what it needs; a second
-# run finds all of it in place. Another Python: make PYTHON=python3.12 ...   Another torch: install it
-# into .venv beforehand, or make TORCH='torch==...' ...; a torch that is there already is kept.
+# make demo | test | lint | bench | clean
+#
+# Each target makes .venv and installs what it needs; a second run finds everything in place.
+#   make PYTHON=python3.12 ...       use another Python
+#   make TORCH='torch==...' ...      install another torch
+#   make TORCH_INDEX=ADDRESS ...     look for torch in this package index, too
+# A torch that is already in .venv is kept.
 
 PYTHON ?= python3
 TESTED_TORCH := $(shell sed -n 's/^\(torch==.*\)/\1/p' constraints.txt)
 TORCH ?= $(TESTED_TORCH)
+TORCH_INDEX ?=
+PLATFORM := $(shell uname -sm)
+NVIDIA := $(shell command -v nvidia-smi || ls -d /proc/driver/nvidia 2> /dev/null)
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= out
+PUBLIC := $(foreach folder,. applications baselines estimators spectral,$(wildcard src/skimage_tvflow/$(folder)/*.py))
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
@@ -17,12 +25,12 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_N
 .SECONDARY:
 
 help:
-	@echo "make demo    the flow of a real image: a table, a TIFF stack and a contact sheet in $(OUT)/"
-	@echo "make test    all tests"
-	@echo "make examples  the pictures of docs/examples, into docs/images"
-	@echo "make lint    ruff, mypy, codespell, numpydoc validation"
-	@echo "make bench   speed, memory and accuracy beside others', written to docs/benchmarks.md"
-	@echo "make clean   remove what the other targets made"
+	@echo "make demo      compute the flow of a photograph: a table, a TIFF stack and a picture in $(OUT)/"
+	@echo "make test      run all tests"
+	@echo "make examples  run the scripts of docs/examples and write their pictures to docs/images"
+	@echo "make lint      run ruff, mypy, codespell and the numpydoc validation"
+	@echo "make bench     compare speed, memory and accuracy with other packages: docs/benchmarks.md"
+	@echo "make clean     remove everything that the other targets made"
 
 demo: $(VENV)/.installed-plot
 	$(BIN)/skimage-tvflow demo -o $(OUT)
@@ -35,13 +43,13 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/codespell
-	$(BIN)/numpydoc lint src/skimage_tvflow/*.py
+	$(BIN)/numpydoc lint $(PUBLIC)
 
 examples: $(VENV)/.installed-plot
 	$(BIN)/python docs/run_examples.py
 
-# One part: make bench PART=speed; some of its cases: make bench PART=speed ONLY=T5. Every part keeps
-# what it found, so the page has the latest of all of them, also where one has failed.
+# One part: make bench PART=speed. Some of its cases: make bench PART=speed ONLY=T5. Every part saves
+# its results, so the page always shows the latest ones of all parts, even if one part fails.
 bench: $(VENV)/.peers
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/benchmarks$(if $(PART),/test_$(PART).py) \
 		$(if $(ONLY),-k '$(ONLY)') -o timeout=0 --benchmark-timer=time.process_time \
@@ -52,18 +60,18 @@ clean:
 	rm -rf $(VENV) $(OUT) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .benchmarks
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The project with one of its extras. The stamp is older than pyproject.toml or constraints.txt when
-# one of them has changed, and the installation runs again.
+# The project with one of its extras. The installation runs again when pyproject.toml or
+# constraints.txt have changed.
 $(VENV)/.installed-%: pyproject.toml constraints.txt $(VENV)/.torch
 	@awk -F'==' 'function name(s) { s = tolower(s); gsub(/[-_.]+/, "-", s); return s } \
 		FILENAME == ARGV[1] { kept[name($$1)]; next } \
 		!(name($$1) in kept)' $(VENV)/.torch constraints.txt > $(VENV)/constraints.txt
-	$(PIP) install --quiet -c $(VENV)/constraints.txt -e '.[$*]'
+	@echo "installing skimage-tvflow with its $* packages"
+	@$(PIP) install --quiet -c $(VENV)/constraints.txt -e '.[$*]'
 	@touch $@
 
-# Whom the benchmarks compare with, beyond what an extra can bring: deepinv without its dependencies,
-# which ask for more than the one file that is wanted of it, and proxTV, which is compiled here. One
-# that is missing is a line in the tables.
+# Two competitors in the benchmarks that an extra cannot install: deepinv without its dependencies,
+# because we use one file of it, and proxTV, which is compiled here. The tables name a missing one.
 $(VENV)/.peers: $(VENV)/.installed-bench
 	@$(PIP) install --quiet --no-deps -c $(VENV)/constraints.txt deepinv \
 		|| echo "the benchmarks go without deepinv"
@@ -72,18 +80,44 @@ $(VENV)/.peers: $(VENV)/.installed-bench
 		"LAPACK (Debian, Ubuntu: apt install g++ liblapacke-dev); see $(VENV)/prox-tv.log"
 	@touch $@
 
-# Torch comes first and alone. If somebody has put one into .venv (a CUDA build, say), it stays, and so
-# do the versions it came with: this file then lists them, and their pins are left out above.
+# Torch is installed first. This file then lists the packages whose versions are not ours to choose:
+# torch alone, or everything in .venv if the user brought another torch.
+#
+# On Linux with x86 processors the usual torch brings gigabytes of CUDA libraries, which are of no use
+# without an NVIDIA driver. So the CPU build is tried first: its version ends in "+cpu", and only some
+# package indexes have it. pip shows its progress, as even the CPU build is large.
+PIP_TORCH = $(PIP) install --progress-bar on $(if $(TORCH_INDEX),--extra-index-url '$(TORCH_INDEX)')
+CUDA_UNUSED := $(if $(NVIDIA),,$(filter x86_64,$(PLATFORM)))
+
+define CUDA_DOWNLOAD
+The configured package index has no CPU build of torch: installing $(TORCH) with its CUDA
+libraries, a download of 2 to 3 GB. This machine has no NVIDIA driver, so they will not be used.
+For the CPU build (about 200 MB) stop now (Ctrl-C) and type
+    make $(or $(MAKECMDGOALS),demo) TORCH_INDEX=ADDRESS
+with the address that the installation page of PyTorch gives for Linux, pip and CPU.
+endef
+export CUDA_DOWNLOAD
+
 $(VENV)/.torch: | $(BIN)/python
 	@if $(BIN)/python -c 'import importlib.util, sys; sys.exit(not importlib.util.find_spec("torch"))'; then \
 		echo "keeping the torch that is in $(VENV)"; \
 		$(PIP) list --format=freeze > $@; \
-	elif [ '$(TORCH)' = '$(TESTED_TORCH)' ]; then \
+	elif [ '$(TORCH)' != '$(TESTED_TORCH)' ]; then \
 		echo "installing $(TORCH)"; \
-		$(PIP) install --quiet -c constraints.txt '$(TORCH)' && echo 'torch==' > $@; \
+		$(PIP_TORCH) '$(TORCH)' && $(PIP) list --format=freeze > $@; \
+	elif [ -z '$(CUDA_UNUSED)' ]; then \
+		echo "installing $(TORCH)$(if $(NVIDIA), with its CUDA libraries: a download of 2 to 3 GB)"; \
+		$(PIP_TORCH) -c constraints.txt '$(TORCH)' && echo 'torch==' > $@; \
 	else \
-		echo "installing $(TORCH)"; \
-		$(PIP) install --quiet '$(TORCH)' && $(PIP) list --format=freeze > $@; \
+		echo "installing $(TORCH), CPU build: about 200 MB"; \
+		if $(PIP_TORCH) -c constraints.txt '$(TORCH)+cpu' 2> $(VENV)/torch.log; then \
+			echo 'torch==' > $@; \
+		elif grep -q 'No matching distribution' $(VENV)/torch.log; then \
+			echo "$$CUDA_DOWNLOAD"; \
+			$(PIP_TORCH) -c constraints.txt '$(TORCH)' && echo 'torch==' > $@; \
+		else \
+			cat $(VENV)/torch.log >&2; exit 1; \
+		fi; \
 	fi
 
 define NO_PYTHON

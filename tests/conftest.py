@@ -1,5 +1,7 @@
 """What several test files share: dtypes, devices, a natural image, an estimator to be cloned."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,24 @@ from skimage import data
 
 from skimage_tvflow import ChambolleTVFlow
 
+# No test is to take more than 30 s; slower processors and the first compilation get twice that.
+MOST_CPU_SECONDS = 60
+
 # The first call of a compiled function takes seconds; the same examples every time, so that a test
 # that passes here passes everywhere.
 settings.register_profile("tvflow", deadline=None, derandomize=True)
 settings.load_profile("tvflow")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Fail a test that takes too much CPU time, which does not depend on what else is running."""
+    start = time.process_time()
+    result = yield
+    seconds = time.process_time() - start
+    if seconds > MOST_CPU_SECONDS and "benchmarks" not in item.path.parts:
+        pytest.fail(f"{seconds:.0f} s of CPU time, more than {MOST_CPU_SECONDS}: make it smaller")
+    return result
 
 
 @pytest.fixture(scope="session", params=["float32", "float64"])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,28 +12,76 @@ from pathlib import Path
 
 __all__ = ["atomic_write"]
 
+_in_progress: set[Path] = set()
+
 
 @contextmanager
 def atomic_write(target: Path) -> Iterator[Path]:
     """
-    Give a name beside a file to write to, which takes its place when all went well.
+    Give a temporary name to write to; the file takes the place of `target` when all went well.
 
     Parameters
     ----------
     target : Path
-        The file that shall appear; its folder must be there.
+        The file that shall appear; its folder must exist. Where `target` is a link, the file that
+        it points to is replaced.
 
     Yields
     ------
     Path
-        A hidden name in the same folder with the same extension.
+        A hidden name in the same folder with the same extension. Those that killed processes have
+        left there for the same target are removed.
+
+    Raises
+    ------
+    OSError
+        If `target` exists and is not a regular file, or if writing fails; the error names `target`.
     """
-    target = Path(os.path.realpath(target))  # a link stays a link, its target is replaced
-    # Without the name of the target, to which a disk may not let anything be added.
-    partial = target.with_name(f".{uuid.uuid4().hex[:8]}.part{target.suffix}")
+    target = Path(os.path.realpath(target))
+    if target.exists() and not target.is_file():
+        raise FileExistsError(
+            f"{target} is a folder, a pipe or a device, and a regular file or a new name is "
+            "needed. Give another name for the output."
+        )
+    # A hash in place of the name, which may already be as long as the disk allows. The host is in
+    # it, because process numbers mean nothing on another host that shares the folder.
+    digest = hashlib.sha256(os.fsencode(f"{platform.node()}/{target.name}")).hexdigest()[:8]
+    _remove_leftovers(target.parent, digest)
+    unique = f"{os.getpid()}.{uuid.uuid4().hex[:8]}"
+    partial = target.with_name(f".{digest}.{unique}.part{target.suffix}")
+    _in_progress.add(partial)
     try:
         yield partial
         os.replace(partial, target)
+    except OSError as error:
+        if error.errno is not None:
+            error.filename, error.filename2 = os.fspath(target), None
+        raise
     finally:
-        with suppress(OSError):  # what went wrong before is what has to be told
+        _in_progress.discard(partial)
+        with suppress(OSError):  # the first error is the one to report
             partial.unlink(missing_ok=True)
+
+
+def _remove_leftovers(folder: Path, digest: str) -> None:
+    """Remove the partial files of one target whose processes do not live any more."""
+    for path in folder.glob(f".{digest}.*.*.part*"):
+        owner = path.name.split(".")[2]
+        if owner.isdecimal() and path not in _in_progress and not _is_another_alive(int(owner)):
+            with suppress(OSError):
+                path.unlink()
+
+
+def _is_another_alive(process: int) -> bool:
+    """Return whether a process other than this one has this number."""
+    if process == os.getpid():
+        return False
+    if os.name != "posix":
+        return True  # on Windows, os.kill would end the process that it asks about
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):
+        pass
+    return True

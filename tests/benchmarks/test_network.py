@@ -6,14 +6,13 @@ import functools
 
 import numpy as np
 import pytest
-import torch
 from skimage.metrics import structural_similarity
 
 from benchmarks import images
 from benchmarks.report import Fragment, number
 from benchmarks.timing import interleave
 from skimage_tvflow import ChambolleTVFlow, TVFlowNet
-from skimage_tvflow.core.networks.unrolled import Design, UnrolledNet
+from skimage_tvflow.core.networks.unrolled import NetworkDesign, UnrolledNet
 
 _SIZE, _FRAMES = 96, 50
 _TIMES = np.linspace(0.2 / _FRAMES, 0.2, _FRAMES)
@@ -45,9 +44,8 @@ def _flow(**params):
 
 
 def _untrained():
-    torch.manual_seed(0)
     flow = _flow()
-    flow.net_ = UnrolledNet(Design(2)).eval()
+    flow.net_ = UnrolledNet.untrained(NetworkDesign(2), 0)
     return flow
 
 

@@ -24,7 +24,7 @@ from skimage_tvflow.core.backends.numba import (
     row_blocks,
     scaling,
     space_time,
-    trajectory,
+    sweep,
 )
 from skimage_tvflow.core.integrators import given_steps
 from skimage_tvflow.estimators.base import BaseTVFlow
@@ -121,8 +121,8 @@ def main() -> None:
     deep = Halves([(size, size), (32, 64, 64)], [(64, 16 * size), (64, 64, 64)])
     many = Halves([(64, 96, 96), (8, size, size)], [(256, 32, 32), (16, size // 2, size)])
     report = Report("One thread")
-    report.search(trajectory, "_CACHE_BYTES", [2**17, 2**18, 2**20, 2**22], timed(steps), deep)
-    report.search(trajectory, "_MOST_DEPTH", [2, 4, 8, 16, 24], timed(steps), deep)
+    report.search(sweep, "_CACHE_BYTES", [2**17, 2**18, 2**20, 2**22], timed(steps), deep)
+    report.search(sweep, "_MOST_DEPTH", [2, 4, 8, 16, 24], timed(steps), deep)
     chunks = Halves([(96, 96), (size, size)], [(32, 32), (size // 2, size)])
     report.search(given_steps, "_CHUNK_BYTES", [2**20, 2**22, 2**26], timed(frames), chunks)
     report.search(given_steps, "_LARGE_FRAME", [2**16, 2**18, 2**23], timed(frames), chunks)

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from skimage_tvflow import ChambolleTVFlow
-from skimage_tvflow.core.backends.numba.trajectory import NumbaTrajectory
+from skimage_tvflow.core.backends.numba.sweep import NumbaTrajectory
 
 
 @dataclass(frozen=True)

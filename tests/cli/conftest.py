@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from skimage_tvflow._cli import main
+from skimage_tvflow.cli import main
 
 
 @dataclass(frozen=True)

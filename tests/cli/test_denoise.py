@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import imageio.v3 as imageio
 import numpy as np
 import pytest
 import tifffile
+from skimage.restoration import estimate_sigma
 
-from skimage_tvflow import ChambolleTVFlow, applications
+from skimage_tvflow import ChambolleTVFlow
 from skimage_tvflow.applications import denoise
 
 SIGMA = 0.1
@@ -32,7 +35,7 @@ def test_noise_goes_and_the_square_stays(tvflow, square, noisy_tif, tmp_path):
     noisy, clean = tifffile.imread(noisy_tif), tifffile.imread(tmp_path / "a.tif")
     np.testing.assert_allclose(clean, denoise(noisy), atol=1e-6)
     assert np.std(clean - square) < 0.5 * SIGMA
-    removed = float(outcome.out.split("standard deviation ")[1].split()[0])
+    removed = float(outcome.out.split("removed ")[1].split(";")[0])
     assert removed == pytest.approx(np.std(noisy - clean), rel=1e-3)
 
 
@@ -64,18 +67,57 @@ def test_channels_are_those_of_the_file(tvflow, square, tmp_path):
     np.testing.assert_allclose(imageio.imread(tmp_path / "a.png"), expected, atol=1)
 
 
-def test_what_the_library_refuses_is_one_line(refused, noisy_tif, tmp_path, monkeypatch):
-    def fail(*args, **kwargs):
-        raise ValueError("too short, got 3. Pass channel_axis=-1.")
+def test_both_standard_deviations_are_reported(tvflow, square, noisy_tif, tmp_path):
+    outcome = tvflow("denoise", noisy_tif, "-o", tmp_path / "a.tif")
+    noisy, clean = tifffile.imread(noisy_tif), tifffile.imread(tmp_path / "a.tif")
+    numbers = re.fullmatch(
+        r".*: standard deviation of the noise ([\d.]+) \(estimated\), of what was removed "
+        r"([\d.]+); [\d.]+ seconds\n",
+        outcome.out,
+    )
+    assert float(numbers[1]) == pytest.approx(estimate_sigma(noisy), rel=1e-3)
+    assert float(numbers[2]) == pytest.approx(np.std(noisy - clean), rel=1e-3)
+    assert numbers[1] != numbers[2]
+    given = tvflow("denoise", noisy_tif, "--sigma", 0.2, "-o", tmp_path / "b.tif")
+    assert "noise 0.2 (given), of what was removed" in given.out
 
-    monkeypatch.setattr(applications, "denoise", fail)
-    message = refused(noisy_tif, "-o", tmp_path / "a.tif", command="denoise")
-    assert message == f"error: {noisy_tif}: too short, got 3. Type --channel-axis -1."
+
+def test_a_stack_is_denoised_image_by_image(tvflow, noisy_tif, tmp_path):
+    noisy = tifffile.imread(noisy_tif)
+    stack = np.stack([noisy, 5 * noisy])
+    tifffile.imwrite(tmp_path / "stack.tif", stack, metadata={"axes": "TYX"})
+    outcome = tvflow("denoise", tmp_path / "stack.tif", "-o", tmp_path / "a.tif", "--json")
+    expected = np.stack([denoise(image) for image in stack])
+    np.testing.assert_allclose(tifffile.imread(tmp_path / "a.tif"), expected, atol=1e-5)
+    (record,) = outcome.json["files"]
+    assert record["sigma"] == pytest.approx([estimate_sigma(image) for image in stack])
 
 
-@pytest.mark.parametrize("sigma", ["0.0", "-1.0", "nan", "inf"])
+def test_the_size_of_square_pixels_does_not_change_the_noise(tvflow, noisy_tif, tmp_path):
+    metadata = {"axes": "YX", "unit": "um"}
+    tifffile.imwrite(
+        tmp_path / "a.tif", tifffile.imread(noisy_tif), imagej=True, metadata=metadata,
+        resolution=(10, 10),
+    )  # fmt: skip
+    for source, target in (noisy_tif, "b.tif"), (tmp_path / "a.tif", "c.tif"):
+        assert tvflow("denoise", source, "-o", tmp_path / target).status == 0
+    np.testing.assert_array_equal(
+        tifffile.imread(tmp_path / "b.tif"), tifffile.imread(tmp_path / "c.tif")
+    )
+
+
+@pytest.mark.parametrize("sigma", ["-1.0", "nan", "inf"])
 def test_noise_that_nothing_has(refused, noisy_tif, tmp_path, sigma):
     options = ("--sigma", sigma, "-o", tmp_path / "a.tif")
-    assert refused(noisy_tif, *options, command="denoise") == (
-        f"error: --sigma must be a finite number > 0, got {sigma}. Type, for example, --sigma 0.1"
-    )
+    message = refused(noisy_tif, *options, command="denoise")
+    assert message.startswith(f"error: {noisy_tif}: sigma must be finite and >= 0, got {sigma}.")
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (5, 6)])
+def test_a_constant_image_has_no_noise(tvflow, tmp_path, shape):
+    np.save(tmp_path / "a.npy", np.full(shape, 7.0))
+    outcome = tvflow("denoise", tmp_path / "a.npy", "-o", tmp_path / "b.npy")
+    assert outcome.status == 0
+    assert outcome.err == ""
+    assert "noise 0 (estimated), of what was removed 0;" in outcome.out
+    np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), 7)

@@ -85,7 +85,7 @@ def test_arrays_of_numpy_are_images_too(tvflow, tmp_path):
     np.testing.assert_allclose(tifffile.imread(output)[:, 0], [0, 0.1], atol=1e-5)
     np.save(tmp_path / "names.npy", np.array(["a", "b"]))
     outcome = tvflow("flow", tmp_path / "names.npy", "-t", 0.4, "-o", tmp_path / "out.tif")
-    assert "names.npy holds values of type <U1; numbers are needed" in outcome.err
+    assert "names.npy holds values of type <U1; real numbers are needed" in outcome.err
 
 
 def test_options_reach_the_library(tvflow, tmp_path):
@@ -93,7 +93,7 @@ def test_options_reach_the_library(tvflow, tmp_path):
     source, output = tmp_path / "volume.tif", tmp_path / "flow.tif"
     tifffile.imwrite(source, volume, photometric="minisblack", metadata={"axes": "ZYX"})
     outcome = tvflow(
-        "flow", source, "-t", 0.2, "--steps", 3, "--order", 1, "--tol", 1e-3, "--spacing",
+        "flow", source, "-t", 0.2, "--n-steps", 3, "--order", 1, "--tol", 1e-3, "--spacing",
         "2,1,0.5", "--max-num-iter", 500, "--device", "cpu", "-o", output,
     )  # fmt: skip
     assert outcome.status == 0, outcome.err
@@ -242,12 +242,12 @@ def test_unit_range_leaves_floating_point_values_and_says_so(tvflow, step_tif, t
 
 def test_too_few_iterations_are_one_line_of_warning(tvflow, step_tif, tmp_path):
     outcome = tvflow(
-        "flow", step_tif, "-t", 1, "--steps", 2, "--order", 1, "--tol", 1e-9, "--max-num-iter", 2,
+        "flow", step_tif, "-t", 1, "--n-steps", 2, "--order", 1, "--tol", 1e-9, "--max-num-iter", 2,
         "-o", tmp_path / "flow.tif", "--json",
     )  # fmt: skip
     assert outcome.status == 0
     assert outcome.err.startswith(f"warning: {step_tif}: ")
     assert outcome.err.count("\n") == 1
-    assert "--tol 1e-09" in outcome.err
-    assert "a larger --tol or --max-num-iter (now 2)" in outcome.err
+    assert "tol=1e-09" in outcome.err
+    assert "a larger tol or max_num_iter (now 2)" in outcome.err
     assert outcome.json["files"][0]["converged"] is False

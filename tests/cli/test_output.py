@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+import stat
 
 import imageio.v3 as imageio
 import numpy as np
@@ -9,61 +9,25 @@ import pytest
 import tifffile
 
 from skimage_tvflow import ChambolleTVFlow
-from skimage_tvflow._cli._errors import CliError
-from skimage_tvflow._cli._output import whole_file, whole_files
+from skimage_tvflow.cli.jobs import whole_files
+from skimage_tvflow.cli.program import CliError
 
 
 def names(path):
     return sorted(entry.name for entry in path.iterdir())
 
 
-@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
-def test_nothing_half_written_stays(tmp_path, error):
-    (tmp_path / "a.txt").write_text("old")
-
-    def spoil():
-        with whole_file(tmp_path / "a.txt", force=True) as partial:
-            partial.write_text("half")
-            raise error
-
-    with pytest.raises(error):
-        spoil()
-    assert names(tmp_path) == ["a.txt"]
-    assert (tmp_path / "a.txt").read_text() == "old"
-
-
 def test_a_full_disk_is_said_in_three_parts(tmp_path):
-    message = r"cannot be written \(No space left.*is needed.*-o"
-    with pytest.raises(CliError, match=message), whole_file(tmp_path / "a.txt", force=False):
+    message = r"a.txt cannot be written \(No space left.*is needed.*-o"
+    with pytest.raises(CliError, match=message), whole_files([tmp_path / "a.txt"], force=False):
         raise OSError(28, "No space left on device")
     assert names(tmp_path) == []
-
-
-def test_what_went_wrong_is_told_even_if_the_rest_cannot_be_removed(tmp_path, monkeypatch):
-    def no(*args, **kwargs):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "unlink", no)
-    with pytest.raises(CliError, match="No space left"), whole_file(tmp_path / "a", force=False):
-        raise OSError(28, "No space left on device")
 
 
 def test_the_longest_name_that_the_disk_takes(tvflow, step_tif, tmp_path):
     name = (os.pathconf(tmp_path, "PC_NAME_MAX") - 4) * "x" + ".tif"
     assert tvflow("flow", step_tif, "-t", 0, "-o", tmp_path / name).status == 0
     assert names(tmp_path) == ["step.tif", name]
-
-
-def test_a_file_that_appeared_meanwhile_is_kept(tmp_path):
-    def lose_the_race():
-        with whole_file(tmp_path / "a.txt", force=False) as partial:
-            partial.write_text("mine")
-            (tmp_path / "a.txt").write_text("theirs")
-
-    with pytest.raises(CliError, match="exists"):
-        lose_the_race()
-    assert (tmp_path / "a.txt").read_text() == "theirs"
-    assert names(tmp_path) == ["a.txt"]
 
 
 def test_files_that_belong_together_appear_together(tmp_path):
@@ -86,16 +50,42 @@ def test_files_that_belong_together_appear_together(tmp_path):
     assert names(tmp_path / "new") == ["a.txt", "b.csv"]
 
 
-def test_links_and_permissions_are_those_of_other_files(tmp_path):
-    (tmp_path / "real.txt").write_text("old")
-    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
-    with whole_file(tmp_path / "link.txt", force=True) as partial:
-        partial.write_text("new")
-    assert (tmp_path / "link.txt").is_symlink()
-    assert (tmp_path / "real.txt").read_text() == "new"
-    (tmp_path / "plain.txt").write_text("")
-    mode = os.stat(tmp_path / "plain.txt").st_mode
-    assert os.stat(tmp_path / "real.txt").st_mode == mode
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="only Unix has named pipes")
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("command", ["flow", "train"])
+def test_a_pipe_is_not_replaced(tvflow, step_tif, tmp_path, linked, command):
+    suffix = ".tif" if command == "flow" else ".safetensors"
+    pipe = tmp_path / f"pipe{suffix}"
+    os.mkfifo(pipe)
+    target = pipe
+    if linked:
+        target = tmp_path / f"link{suffix}"
+        target.symlink_to(pipe)
+    outcome = tvflow(command, step_tif, "--force", "-o", target)
+    assert outcome.status == 2
+    assert f"the output {target} is a folder, a pipe or a device" in outcome.err
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+def test_numpy_holds_everything(tvflow, step, tmp_path):
+    np.save(tmp_path / "a.npy", step.astype(np.float64))
+    options = ("-t", 0, "-t", 0.4, "--tol", 1e-7, "-o", tmp_path / "b.npy")
+    assert tvflow("flow", tmp_path / "a.npy", *options).status == 0
+    written = np.load(tmp_path / "b.npy")
+    assert (written.dtype, written.shape) == (np.float64, (2, 6, 8))
+    np.testing.assert_allclose(written[1, 0, [0, -1]], [0.1, 0.9], atol=1e-6)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only Unix has names that are no text")
+def test_names_that_are_no_text(tvflow, step, tmp_path):
+    source = os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller.tif")
+    tifffile.imwrite(source, step)
+    outcome = tvflow("flow", source, "-t", 0.4, "-o", f"{tmp_path}/out/")
+    assert outcome.status == 0, outcome.err
+    assert os.listdir(os.fsencode(tmp_path / "out")) == [b"M\xfcller_tvflow.tif"]
+    assert "M\\udcfcller.tif -> " in outcome.out
+    outcome = tvflow("flow", source, "-t", 0.4, "-o", f"{tmp_path}/out/")
+    assert "M\\udcfcller_tvflow.tif exists" in outcome.err
 
 
 def test_interrupt_while_computing(tvflow, step_tif, tmp_path, monkeypatch):
@@ -165,11 +155,13 @@ def test_colour_into_png_and_jpeg(tvflow, colour_png, tmp_path):
 
 def test_what_a_format_would_change_is_refused(refused, step, tmp_path):
     imageio.imwrite(tmp_path / "deep.png", (60000 * step).astype(np.uint16))
-    assert "cannot hold uint16" in refused(tmp_path / "deep.png", "-t", 1, "-o", tmp_path / "a.jpg")
+    assert "cannot hold images of uint16" in refused(
+        tmp_path / "deep.png", "-t", 1, "-o", tmp_path / "a.jpg"
+    )
     volume = np.zeros((6, 8, 3), np.uint8)
     volume[2:] = 200
     tifffile.imwrite(
         tmp_path / "volume.tif", volume, photometric="minisblack", metadata={"axes": "ZYX"}
     )
     message = refused(tmp_path / "volume.tif", "-t", 1, "-o", tmp_path / "a.png")
-    assert "cannot hold uint8 images of shape (6, 8, 3)" in message
+    assert "cannot hold images of uint8 values and shape (6, 8, 3)" in message

@@ -1,35 +1,56 @@
 from __future__ import annotations
 
-import time
+import logging
+import warnings
 
-import numpy as np
 import pytest
+from rich.console import Console
 
-from skimage_tvflow import ChambolleTVFlow, spectral_decompose
-from skimage_tvflow._cli import _progress
-from skimage_tvflow._cli._progress import Clock, progress, watched
+from skimage_tvflow.cli import report
+from skimage_tvflow.cli.commands import Clock
+from skimage_tvflow.cli.report import reporting
 
 
-def test_a_line_from_time_to_time_where_there_is_no_terminal(capsys, monkeypatch):
-    monkeypatch.setattr(_progress, "EVERY", 0.01)
-    with progress("a.png") as show:
-        show(0.25)
-        said = ""
-        patience = time.monotonic() + 30
-        while said.count("\n") < 2 and time.monotonic() < patience:
-            time.sleep(0.01)
-            said += capsys.readouterr().err
-    assert "a.png: 25 % of the way to the last t, after 0 s\n" in said
-    assert said.count("\n") >= 2
-    capsys.readouterr()
-    time.sleep(0.05)
-    assert capsys.readouterr().err == ""
+class Fraction(float):
+    """What a callback of the library is told: the fraction done, with the time reached."""
+
+    time = 0.0
+
+
+def test_a_line_every_few_seconds_where_there_is_no_terminal(capsys, monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(report.time, "monotonic", lambda: now[0])
+    with reporting("a.png") as progress:
+        callback = progress.stage("flow")
+        for second in range(13):
+            now[0] = float(second)
+            assert callback(Fraction(second / 13)) is False
+        progress.stage("writing")(Fraction(0.5))
+    assert capsys.readouterr().err == "a.png: flow, 38 %\na.png: flow, 76 %\n"
+    assert report.EVERY <= 5
+
+
+def test_a_big_file_is_announced_before_it_is_read(capsys):
+    with reporting("a.tif") as progress:
+        progress.stage("reading", 3 * 10**9)
+    assert capsys.readouterr().err == "a.tif: reading 3.0 GB\n"
+
+
+def test_a_bar_on_a_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(Console, "is_terminal", True)
+    monkeypatch.setenv("TERM", "xterm")
+    with reporting("[b]a.png") as progress:
+        progress.stage("flow")(Fraction(0.25))
+        progress._bar.refresh()
+    shown = capsys.readouterr().err
+    assert "[b]a.png: flow" in shown
+    assert "25%" in shown
 
 
 def test_quick_work_is_silent_and_errors_pass(capsys):
     def fail():
-        with progress("a.png") as show:
-            show(0.5)
+        with reporting("a.png") as progress:
+            progress.stage("flow")(Fraction(0.5))
             raise ValueError("as it was")
 
     with pytest.raises(ValueError, match="as it was"):
@@ -37,31 +58,29 @@ def test_quick_work_is_silent_and_errors_pass(capsys):
     assert capsys.readouterr().err == ""
 
 
-def test_there_is_never_long_silence():
-    assert _progress.EVERY <= 10
-
-
-def test_a_watched_solver_computes_the_same_and_tells_how_far_it_is(image):
-    shown = []
-    solver = ChambolleTVFlow(spacing=0.5, tol=1e-4)
-    parts = spectral_decompose(image, [0.01, 0.1, 0.2], flow=watched(solver, shown.append))
-    np.testing.assert_array_equal(
-        parts.bands, spectral_decompose(image, [0.01, 0.1, 0.2], flow=solver).bands
+def test_warnings_and_the_log_of_the_library_are_lines(capsys):
+    logger = logging.getLogger("skimage_tvflow")
+    with reporting("a.png"):
+        warnings.warn("too few\niterations", UserWarning, stacklevel=1)
+        logging.getLogger("skimage_tvflow.core").warning("Compiling for this processor")
+    assert capsys.readouterr().err == (
+        "warning: a.png: too few iterations\nnote: Compiling for this processor\n"
     )
-    assert shown == sorted(shown)
-    assert shown[-1] == pytest.approx(1)
-    assert len(set(shown)) > 3
+    assert logger.propagate
+    assert logger.handlers == []
 
 
 def test_clock_notes_when_each_time_was_reached():
-    class Progress:
-        def __init__(self, time):
-            self.time, self.fraction = time, time / 4
+    told = []
 
-    shown = []
-    clock = Clock([1, 2, 4], shown.append)
-    for reached in (0.5, 1, 0.7, 2.5):
-        assert clock(Progress(reached)) is False
+    def told_of(time):
+        progress = Fraction(time / 4)
+        progress.time = time
+        return progress
+
+    clock = Clock([1, 2, 4], lambda progress: bool(told.append(float(progress))))
+    for reached in (0.5, 1, 2.5):
+        assert clock(told_of(reached)) is False
     first, second, third = clock.stop()
     assert 0 <= first <= second <= third
-    assert shown == [0.125, 0.25, 0.175, 0.625]
+    assert told == [0.125, 0.25, 0.625]

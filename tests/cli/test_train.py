@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import re
 
 import imageio.v3 as imageio
@@ -8,6 +9,7 @@ import pytest
 import tifffile
 
 from skimage_tvflow import TVFlowNet
+from skimage_tvflow.cli import train
 
 
 @pytest.fixture
@@ -21,9 +23,15 @@ def folder(tmp_path):
     return images
 
 
+@pytest.fixture(autouse=True)
+def small_images(monkeypatch):
+    """Make images of a size that costs a test little."""
+    monkeypatch.setattr(train, "_SIDE", {2: 32, 3: 16})
+
+
 def test_a_folder_becomes_weights(tvflow, folder, tmp_path, image):
     target = tmp_path / "mine.safetensors"
-    outcome = tvflow("train", folder, "--epochs", 1, "--seed", 3, "-o", target)
+    outcome = tvflow("train", folder, "--max-epochs", 1, "--random-state", 3, "-o", target)
     assert outcome.status == 0, outcome.err
     assert f"5 images -> {target}: 1 epoch, validation loss" in outcome.out
     shown = [imageio.imread(folder / f"{k}.png") / 255 for k in range(3)]
@@ -35,7 +43,7 @@ def test_a_folder_becomes_weights(tvflow, folder, tmp_path, image):
 
 def test_synthetic_images_and_json(tvflow, tmp_path):
     target = tmp_path / "mine.safetensors"
-    options = ("--synthetic", 2, "--epochs", 1, "--json", "-o", target)
+    options = ("--synthetic", 2, "--max-epochs", 1, "--json", "-o", target)
     record = tvflow("train", *options).json
     assert record["images"] == 2
     assert record["axes"] == 2
@@ -47,7 +55,7 @@ def test_synthetic_images_and_json(tvflow, tmp_path):
 
 def test_a_missing_folder_is_made(tvflow, tmp_path):
     target = tmp_path / "not" / "there" / "mine.safetensors"
-    outcome = tvflow("train", "--synthetic", 1, "--epochs", 1, "-o", target)
+    outcome = tvflow("train", "--synthetic", 1, "--max-epochs", 1, "-o", target)
     assert outcome.status == 0, outcome.err
     assert f"1 image -> {target}: 1 epoch, " in outcome.out
 
@@ -56,7 +64,7 @@ def test_volumes_from_weights_and_checkpoints(tvflow, tmp_path):
     volume = np.random.default_rng(0).random((8, 9, 10)).astype(np.float32)
     tifffile.imwrite(tmp_path / "volume.tif", volume, metadata={"axes": "ZYX"})
     target, folder = tmp_path / "mine.safetensors", tmp_path / "kept"
-    options = ("--from", "natural-3d", "--epochs", 1, "--checkpoint", folder, "--json")
+    options = ("--weights", "natural-3d", "--max-epochs", 1, "--checkpoint-dir", folder, "--json")
     record = tvflow("train", tmp_path / "volume.tif", *options, "-o", target).json
     assert record["axes"] == 3
     assert len(list(folder.iterdir())) == 1
@@ -72,12 +80,18 @@ def test_volumes_from_weights_and_checkpoints(tvflow, tmp_path):
         (["{tmp}/damaged"], "bad.png is .*image.*Copy or save it again|not an image file"),
         (["{tmp}/nan"], r"NaN or infinity: 1 of 16 values.*Finite values are needed"),
         (["--synthetic", 2, "--axes", 4], "--axes must be 2 or 3, got 4. Type --axes 2"),
-        (["{folder}", "--epochs", -1], "--epochs must be >= 0, got -1. Type --epochs 0"),
-        (["{folder}", "--from", "natural-7d"], "no weights named 'natural-7d'; shipped are"),
-        (["{folder}", "--from", "natural-3d"], "for 3-D images, got images with 2 spatial"),
-        (["{folder}", "--from", "natural-3d"], "Type --from natural-2d, no --from to train new"),
-        (["{folder}", "--epochs", 0], "have learned nothing. Type --epochs 1, or leave it out"),
-        (["{folder}", "--checkpoint", "{folder}/0.png"], "is a file, and a folder is needed"),
+        (["{folder}", "--max-epochs", -1], "The 'max_epochs' parameter of TVFlowNet must be"),
+        (["{folder}", "--weights", "natural-7d"], "no weights named 'natural-7d'; shipped are"),
+        (["{folder}", "--weights", "natural-3d"], "for 3-D images, got images with 2 spatial"),
+        (
+            ["{folder}", "--weights", "natural-3d"],
+            "Pass weights='natural-2d', weights=None to train new",
+        ),
+        (
+            ["{folder}", "--max-epochs", 0],
+            "have learned nothing. Type --max-epochs 1, or leave it out",
+        ),
+        (["{folder}", "--checkpoint-dir", "{folder}/0.png"], "is a file, and a folder is needed"),
     ],
     ids=str,
 )
@@ -99,3 +113,15 @@ def test_bad_outputs(refused, folder, tmp_path):
     (tmp_path / "there.safetensors").write_text("mine")
     message = refused(folder, "-o", tmp_path / "there.safetensors", command="train")
     assert "exists; nothing is overwritten unasked. Type --force" in message
+
+
+def test_a_full_disk_names_the_checkpoint(refused, folder, tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    options = ("--max-epochs", 1, "--checkpoint-dir", kept, "-o", tmp_path / "a.safetensors")
+    message = refused(folder, *options, command="train")
+    assert f"{kept}/checkpoint.safetensors cannot be used (No space left on device)" in message

@@ -1,4 +1,4 @@
-"""Backends: numba and plain torch march the same trajectories, whatever the layout."""
+"""Numba and plain torch compute the same trajectories, whatever the shape and the threads."""
 
 import itertools
 import time
@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 
 from skimage_tvflow.core import operators
 from skimage_tvflow.core.backends import select as backends
-from skimage_tvflow.core.backends.numba import row_blocks as _blocks
-from skimage_tvflow.core.backends.numba import trajectory as numba_cpu
-from skimage_tvflow.core.backends.numba.trajectory import NumbaTrajectory
-from skimage_tvflow.core.backends.torch.trajectory import TorchTrajectory
+from skimage_tvflow.core.backends.numba import row_blocks
+from skimage_tvflow.core.backends.numba import sweep as numba_sweep
+from skimage_tvflow.core.backends.numba.sweep import NumbaTrajectory
+from skimage_tvflow.core.backends.torch.sweep import TorchTrajectory
+from skimage_tvflow.core.momentum import Momentum
 
 # Rounding errors grow with the number of iterations; values are of size 1.
 TOLERANCE = {torch.float32: 2e-4, torch.float64: 1e-11}
@@ -262,14 +263,14 @@ class TestWavefront:
         u = random_image(shape, getattr(torch, dtype))
         results, depths = [], []
         for cache in (0, 2**11, 2**12, 2**13, 2**14, 2**15, 2**30):
-            monkeypatch.setattr(numba_cpu, "_CACHE_BYTES", cache)
+            monkeypatch.setattr(numba_sweep, "_CACHE_BYTES", cache)
             trajectory = NumbaTrajectory(u, spacing)
             frames = u.new_empty((shape[0], 2, *shape[1:]))
             trajectory.advance(
                 everyone(u), [3, 2], intervals(shape[0], 0.2, 0.1), 3, as_they_are(frames)
             )
             results.append((frames, trajectory.primal(everyone(u)), trajectory.dual(everyone(u))))
-            depths.append(numba_cpu._depth(trajectory._layout))
+            depths.append(numba_sweep._depth(trajectory._storage))
         assert depths[0] == 1
         assert max(depths) > 1
         for result in results[1:]:
@@ -298,10 +299,10 @@ class TestThreads:
         "shape", [(1, 1, 130, 40), (1, 2, 200, 9), (2, 1, 130, 3, 5), (1, 1, 301, 3)], ids=str
     )
     @pytest.mark.parametrize("n_iter", [1, 3, 40])
-    def test_bands_of_one_image_do_not_change_a_bit(
+    def test_blocks_of_one_image_do_not_change_a_bit(
         self, threads, dtype, shape, n_iter, monkeypatch
     ):
-        monkeypatch.setattr(_blocks, "_LEAST_PIXELS", 0)
+        monkeypatch.setattr(row_blocks, "_LEAST_PIXELS", 0)
         u = random_image(shape, getattr(torch, dtype))
         items, n_blocks, results = everyone(u), [], []
         for n_threads in (1, 2, 4, 6):
@@ -324,7 +325,7 @@ class TestThreads:
     def test_one_thread_runs_in_the_thread_that_called(self, threads, monkeypatch):
         used = []
         monkeypatch.setattr(
-            numba_cpu, "run_all", lambda tasks, n_threads, *rest: used.append(n_threads)
+            numba_sweep, "run_all", lambda tasks, n_threads, *rest: used.append(n_threads)
         )
         u = random_image((2, 1, 8), torch.float32)
         for n_threads in (1, 3):
@@ -338,8 +339,8 @@ class Stop(Exception):
 
 
 @pytest.mark.parametrize("kind", [NumbaTrajectory, TorchTrajectory])
-class TestPoll:
-    def test_is_told_a_growing_fraction(self, kind):
+class TestReport:
+    def test_is_a_growing_fraction(self, kind):
         u = random_image((2, 1, 64, 64), torch.float32)
         heard = []
         trajectory = kind(u, (1, 1))
@@ -352,7 +353,7 @@ class TestPoll:
         assert heard[0] >= 0
         assert heard[-1] <= 1
 
-    def test_what_it_raises_stops_the_march_at_once(self, kind):
+    def test_what_it_raises_stops_the_steps_at_once(self, kind):
         u = random_image((4, 1, 96, 96), torch.float32)
         calls = itertools.count()
 
@@ -378,15 +379,39 @@ class TestPoll:
         assert torch.equal(*results)
 
 
+class TestIterationsByHand:
+    """On the image (0, 0.1) over a step of 1: f = u, Df = 0.1, L = 4."""
+
+    def phi(self, algorithm, n_iter):
+        u = torch.tensor([[[0.0, 1.0]]], dtype=torch.float64)
+        trajectory = TorchTrajectory(0.1 * u, (1.0,), algorithm)
+        trajectory.advance(np.array([0]), [1], np.array([[1.0]]), n_iter)
+        return trajectory.dual(np.array([0])).flatten().tolist()
+
+    def test_projection(self):
+        # tau = 2 / L = 1/2; the first ascent is tau Df = .05, the second tau (Df - 2 phi).
+        first = 0.05 / 1.05
+        second = 0.5 * (0.1 - 2 * first)
+        assert self.phi("projection", 1) == pytest.approx([first, 0])
+        assert self.phi("projection", 2) == pytest.approx([(first + second) / (1 + second), 0])
+
+    def test_accelerated(self):
+        a, b = Momentum.planned(2, 4.0)
+        first = a.step * 0.1
+        ahead = first + b.gamma * first
+        second = first + b.beta * first + b.step * (0.1 - 2 * ahead)
+        assert self.phi("accelerated", 2) == pytest.approx([second, 0])
+
+
 class TestChoice:
     @pytest.mark.parametrize("sizes", [(5,), (5, 6), (4, 5, 6), (1, 4, 1, 5, 6)])
-    def test_numba_marches_up_to_three_axes_of_more_than_one_pixel(self, sizes):
+    def test_numba_takes_up_to_three_axes_of_more_than_one_pixel(self, sizes):
         u = random_image((1, 1, *sizes), torch.float32)
         spacing = (1.0,) * len(sizes)
         assert isinstance(backends.start(u, spacing, "accelerated"), NumbaTrajectory)
         assert isinstance(backends.start(u, spacing, "projection"), TorchTrajectory)
 
-    def test_torch_marches_four_axes_as_numba_does_three_of_them(self, threads):
+    def test_torch_takes_four_axes_and_agrees_with_numba_on_three_of_them(self, threads):
         threads(1)  # small tensors: threads would only wait for each other
         volume = random_image((1, 1, 4, 3, 5), torch.float64)
         u = volume[:, :, None].expand(1, 1, 3, 4, 3, 5).contiguous()

@@ -1,4 +1,4 @@
-"""The compiled balance of a piece of a trajectory against plain torch in float64."""
+"""Gap and residual of a step: compiled against plain torch in float64, and an exact pair."""
 
 import numpy as np
 import pytest
@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from skimage_tvflow.core import operators
 from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.backends.numba import duality_gap as numba_duality_gap
+from skimage_tvflow.core.backends.numba import duality_gap_kernel
+from skimage_tvflow.core.backends.protocol import ROUNDING
 from skimage_tvflow.core.backends.torch import duality_gap
 
 
@@ -37,7 +39,7 @@ def test_compiled_is_the_reference(piece):
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 300, 520), (1, 1, 9, 70, 300)])
-def test_bands_of_rows_do_not_change_a_bit(shape, monkeypatch):
+def test_pieces_of_rows_do_not_change_a_bit(shape, monkeypatch):
     rng = np.random.default_rng(0)
     before, after = (torch.from_numpy(rng.standard_normal(shape)) for _ in range(2))
     n_axes = len(shape) - 2
@@ -64,7 +66,7 @@ def test_layouts_in_memory_do_not_matter():
 
 @pytest.mark.parametrize("of", [backends.gap_and_residual, duality_gap.gap_and_residual])
 def test_of_an_exact_pair(of):
-    """u has gap zero with its normalised gradient, and moves by its divergence."""
+    """u has gap zero with its own direction Du / |Du|, and moves by its divergence."""
     u = torch.arange(24.0, dtype=torch.float64).reshape(1, 1, 4, 6)
     du = operators.gradient(u, (1, 1))
     phi = du / operators.magnitude(du).clamp_(min=1e-300)[:, None, None]
@@ -72,3 +74,18 @@ def test_of_an_exact_pair(of):
     found = of(u, after, phi, np.array([0.3]), (1, 1))
     assert found.gaps[0].item() <= 1e-10
     assert found.residual.item() <= 1e-11
+    # What rounding may have hidden is added: in J(u), in <u, div phi> and in |phi| <= 1.
+    variation = operators.total_variation(u, (1, 1)).item()
+    assert found.gaps[0].item() >= 2.5 * ROUNDING * variation
+    assert found.residual.item() >= ROUNDING * operators.rms(u).item()
+    backwards = of(torch.zeros_like(u), u, phi, np.array([0.3]), (1, 1))
+    assert 2.5 * ROUNDING * variation <= backwards.gaps[2].item() <= 1e-10
+
+
+def test_a_projected_dual_variable_is_shorter_than_1_whatever_the_rounding():
+    phi = 3 * np.random.default_rng(0).standard_normal((2, 2, 1, 30, 40))
+    factor = np.empty((30, 40))
+    duality_gap_kernel.shorten(phi, ROUNDING, 0, 30, factor)
+    length = np.sqrt((phi**2).sum((0, 1)))[0]
+    assert (factor * length).max() <= 1 - ROUNDING / 2
+    assert (factor * np.maximum(length, 1)).min() >= 1 - 2 * ROUNDING

@@ -8,7 +8,7 @@ from skimage_tvflow import ChambolleTVFlow
 from skimage_tvflow.core import losses
 from skimage_tvflow.core.backends.numba.space_time import NumbaDescent, NumbaPrimalDual
 from skimage_tvflow.core.backends.protocol import SpaceTimeGrid
-from skimage_tvflow.core.backends.torch.space_time import Descent, PrimalDual
+from skimage_tvflow.core.backends.torch.space_time import TorchDescent, TorchPrimalDual
 
 SHAPES = [
     ((1, 7), (1.0,)),
@@ -18,7 +18,7 @@ SHAPES = [
     ((1, 2, 3, 2, 4), (1.0, 1.0, 2.0, 1.0)),
     ((1, 40, 60), (1.0, 1.0)),
 ]
-PAIRS = [(PrimalDual, NumbaPrimalDual, 0.02), (Descent, NumbaDescent, 5e-3)]
+PAIRS = [(TorchPrimalDual, NumbaPrimalDual, 0.02), (TorchDescent, NumbaDescent, 5e-3)]
 
 
 def a_grid(shape, spacing, dtype=torch.float64, flat=True):
@@ -33,7 +33,7 @@ def a_grid(shape, spacing, dtype=torch.float64, flat=True):
 @pytest.mark.parametrize(("dtype", "atol"), [(torch.float64, 1e-11), (torch.float32, 2e-4)])
 def test_compiled_primal_dual_is_plain(shape, spacing, dtype, atol):
     grid = a_grid(shape, spacing, dtype)
-    a, b = PrimalDual(grid, 0.02), NumbaPrimalDual(grid, 0.02)
+    a, b = TorchPrimalDual(grid, 0.02), NumbaPrimalDual(grid, 0.02)
     a.iterate(25)
     b.iterate(25)
     torch.testing.assert_close(a.start(), b.start(), rtol=0, atol=0)
@@ -52,7 +52,7 @@ def test_compiled_primal_dual_is_plain(shape, spacing, dtype, atol):
 def test_compiled_descent_is_plain(shape, spacing, dtype, tol):
     grid = a_grid(shape, spacing, dtype, flat=False)
     rate = 5e-3
-    a, b = Descent(grid, rate), NumbaDescent(grid, rate)
+    a, b = TorchDescent(grid, rate), NumbaDescent(grid, rate)
     np.testing.assert_allclose(a.iterate(5), b.iterate(5), rtol=tol / 20)
     # Adam takes a step of the full rate however small a gradient is, and be it that of the
     # constraint where |phi| is 1 but for rounding: a few entries may differ, not the mean.
@@ -76,7 +76,7 @@ def test_pieces_and_segments_are_the_whole(plain, compiled, step, monkeypatch):
         torch.testing.assert_close(u, v, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("kind", [PrimalDual, NumbaPrimalDual, Descent, NumbaDescent])
+@pytest.mark.parametrize("kind", [TorchPrimalDual, NumbaPrimalDual, TorchDescent, NumbaDescent])
 def test_cancelled_at_once(kind):
     minimisation = kind(a_grid((1, 6, 7), (1.0, 1.0)), 0.02)
     assert minimisation.iterate(10**9, [True]) == []
@@ -118,7 +118,7 @@ def test_the_gap_bounds_the_distance_from_implicit_euler_steps():
             assert float((u - v).square().sum()) <= float(bound[n]) * (1 + 1e-9) + 1e-14
 
 
-@pytest.mark.parametrize("kind", [Descent, NumbaDescent])
+@pytest.mark.parametrize("kind", [TorchDescent, NumbaDescent])
 def test_descent_tells_the_loss_of_the_paper(kind):
     grid = a_grid((1, 8, 9), (1.0, 1.0))
     minimisation = kind(grid, 5e-3)

@@ -2,9 +2,7 @@
 
 import functools
 import pickle
-import subprocess
-import sys
-import textwrap
+import threading
 
 import joblib
 import numpy as np
@@ -19,8 +17,6 @@ from exact_flow import exact_flow
 from skimage_tvflow import ChambolleTVFlow, TVFlowNet, certify, tv_flow
 from skimage_tvflow.core import progress as clock
 from skimage_tvflow.learned import weight_files
-from skimage_tvflow.learned.fitting import CHECKPOINT
-from skimage_tvflow.learned.training import Patches
 
 
 def rms(u, axis=None):
@@ -151,6 +147,71 @@ class TestAnswers:
     def test_by_function(self, net, image):
         np.testing.assert_array_equal(tv_flow(image, 0.1, method="net"), net.transform(image, 0.1))
 
+    def test_by_function_what_it_advises_works(self):
+        volume = np.random.default_rng(0).random((6, 7, 8))
+        with pytest.raises(ValueError, match="Pass weights='natural-3d'"):
+            tv_flow(volume, 0.1, method="net")
+        u = tv_flow(volume, 0.1, method="net", weights="natural-3d")
+        expected = TVFlowNet.from_pretrained("natural-3d").transform(volume, 0.1)
+        np.testing.assert_array_equal(u, expected)
+        with pytest.raises(TypeError, match=r"weights must be the name .*Pass 'natural-2d'"):
+            tv_flow(volume, 0.1, method="net", weights=None)
+
+    def test_every_estimator_has_a_network_of_its_own(self, image):
+        flows = [TVFlowNet.from_pretrained() for _ in range(2)]
+        expected = flows[1].transform(image, 0.1)
+        with torch.no_grad():
+            for parameter in flows[0].net_.parameters():
+                parameter *= 3
+        np.testing.assert_array_equal(flows[1].transform(image, 0.1), expected)
+        by_weights = TVFlowNet(weights="natural-2d").transform(image, 0.1)
+        np.testing.assert_array_equal(by_weights, expected)
+        assert (flows[0].transform(image, 0.1) != expected).any()
+
+    def test_training_further_leaves_the_weights_of_others_alone(self, image):
+        flow = TVFlowNet.from_pretrained(max_epochs=1, random_state=0, patch_size=12)
+        before = flow.net_
+        expected = flow.transform(image, 0.1)
+        flow.set_params(warm_start=True).fit(image)
+        assert (flow.transform(image, 0.1) != expected).any()
+        flow.net_ = before
+        np.testing.assert_array_equal(flow.transform(image, 0.1), expected)
+
+    def test_the_network_can_be_differentiated(self, net):
+        """As the docstring says: against differences, in the direction of a wave."""
+        rng = np.random.default_rng(0)
+        f = torch.from_numpy(rng.standard_normal((1, 1, 12, 12))).float()
+        wave = torch.sin(torch.arange(12) / 2.0)[:, None] * torch.ones(12)
+
+        def energy(g):
+            *_, last = net.net_(net.net_.start(g / 0.05), 6)
+            return (0.05 * last.g).square().sum()
+
+        f.requires_grad_()
+        energy(f).backward()
+        slope = float((f.grad * wave).sum())
+        with torch.no_grad():
+            difference = float(energy(f + 1e-3 * wave) - energy(f - 1e-3 * wave)) / 2e-3
+        assert slope == pytest.approx(difference, rel=2e-2)
+
+    @pytest.mark.parametrize("value", [1e38, np.inf, np.nan])
+    def test_absurd_weights_are_refused(self, image, value):
+        flow = TVFlowNet.from_pretrained()
+        with torch.no_grad():
+            flow.net_.encode.weight[0] = value
+        with pytest.raises(ValueError, match=r"encode\.weight of net_ has .*fit again, or load"):
+            flow.transform(image, 0.1)
+
+    def test_the_most_steps_are_still_right(self, image):
+        """One of the 100,000 steps in a window and a half, in float32."""
+        u = image[:9, :8]
+        t = 0.8 * u.std() * 1.5e-5
+        exact = ChambolleTVFlow(tol=1e-6).transform(u, t)
+        result = TVFlowNet.from_pretrained(n_steps=100_000).solve(u, t)
+        error = rms(result.u[0] - exact)
+        assert error <= result.error_bound[0] + 1e-12
+        assert error < 0.5 * rms(exact - u)
+
     def test_on_a_device(self, net, image, device):
         u = net.transform(torch.from_numpy(image).to(device), 0.1)
         assert u.device.type == device
@@ -171,12 +232,63 @@ class TestTraining:
         for a, b in zip(first.net_.parameters(), second.net_.parameters()):
             assert torch.equal(a, b)
 
-    def test_leaves_the_random_numbers_of_others_alone(self, images):
+    @pytest.mark.parametrize("random_state", [0, None, np.random.RandomState(0)], ids=str)
+    def test_leaves_the_random_numbers_of_others_alone(self, images, random_state):
         torch.manual_seed(3)
-        expected = torch.rand(3)
-        torch.manual_seed(3)
-        quick(max_epochs=1).fit(images)
-        assert torch.equal(torch.rand(3), expected)
+        np.random.seed(3)  # noqa: NPY002
+        state = torch.random.get_rng_state()
+        numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
+        flow = quick(max_epochs=1, random_state=random_state).fit(images)
+        flow.transform(images[0], 0.1)
+        TVFlowNet.from_pretrained("natural-3d")
+        assert torch.equal(torch.random.get_rng_state(), state)
+        np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+
+    def test_without_a_seed_every_training_is_another(self, images):
+        flows = [quick(max_epochs=1, random_state=None).fit(images) for _ in range(2)]
+        assert flows[0].loss_curve_ != flows[1].loss_curve_
+
+    def test_is_the_same_in_every_thread(self, images):
+        flows = [quick(max_epochs=1, train_batch_size=1) for _ in range(16)]
+        threads = [
+            threading.Thread(target=lambda k=k: [flow.fit(images[2:]) for flow in flows[k::4]])
+            for k in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        expected = quick(max_epochs=1, train_batch_size=1).fit(images[2:])
+        for flow in flows:
+            assert flow.loss_curve_ == expected.loss_curve_
+            for a, b in zip(flow.net_.parameters(), expected.net_.parameters()):
+                assert torch.equal(a, b)
+
+    def test_works_where_gradients_are_off(self, images):
+        with torch.no_grad():
+            flow = quick(max_epochs=1).fit(images)
+        assert flow.loss_curve_ == quick(max_epochs=1).fit(images).loss_curve_
+
+    @pytest.mark.parametrize("scale", [1e-200, 255.0, 1e200])
+    @pytest.mark.parametrize("offset", [0.0, 1e6])
+    def test_neither_scale_nor_offset_count(self, images, scale, offset):
+        expected = quick().fit(images).loss_curve_
+        moved = [scale * (image + offset) for image in images]
+        np.testing.assert_allclose(quick().fit(moved).loss_curve_, expected, rtol=1e-3)
+
+    @pytest.mark.parametrize("n_colours", [3, 4])
+    def test_colours_taken_for_slices_are_a_warning(self, images, n_colours):
+        coloured = np.stack([images[0]] * n_colours, -1)
+        for given, params in (
+            (coloured, {}),
+            ([images[0], coloured][1:], {}),
+            (coloured[None], {"batch_axis": 0}),
+        ):
+            with pytest.warns(UserWarning, match=r"type channel_axis=-1\. .*moveaxis") as caught:
+                quick(max_epochs=0, **params).fit(given)
+            assert caught[0].filename == __file__
+        quick(max_epochs=0).fit(np.moveaxis(coloured, -1, 0))
+        quick(max_epochs=0, channel_axis=-1).fit(coloured)
 
     def test_takes_arrays_lists_and_datasets(self, images):
         class Pairs(torch.utils.data.Dataset):
@@ -271,98 +383,16 @@ class TestTraining:
         assert hasattr(flow, "net_")
 
     def test_early_stopping(self, images):
-        flow = quick(max_epochs=200, lr=1e-30).fit(images)
+        heard = []
+        flow = quick(max_epochs=200, lr=1e-30)
+        flow.fit(images, callback=lambda progress: heard.append(progress.fraction) and None)
         assert flow.n_iter_ < 200
+        assert heard == sorted(heard)
+        assert heard[-1] == 1
 
     def test_progress_bar(self, images, capsys):
         quick(verbose=1).fit(images)
         assert "training" in capsys.readouterr().out
-
-
-class TestCheckpoints:
-    def test_an_interrupted_training_ends_with_the_same_weights(self, images, tmp_path):
-        whole = quick(max_epochs=5).fit(images)
-        calls = []
-
-        def stop(progress):
-            calls.append(progress.fraction)
-            if progress.fraction > 0.5:
-                raise KeyboardInterrupt
-
-        flow = quick(max_epochs=5, checkpoint_dir=tmp_path)
-        with pytest.raises(KeyboardInterrupt):
-            flow.fit(images, callback=stop)
-        resumed = quick(max_epochs=5, checkpoint_dir=tmp_path)
-        resumed.fit(images, callback=lambda progress: calls.append(progress.fraction) and None)
-        assert resumed.loss_curve_ == whole.loss_curve_
-        assert resumed.validation_loss_curve_ == whole.validation_loss_curve_
-        for a, b in zip(whole.net_.parameters(), resumed.net_.parameters()):
-            assert torch.equal(a, b)
-
-    def test_a_killed_process_leaves_a_whole_checkpoint(self, images, tmp_path):
-        code = f"""
-            import numpy as np, os
-            from skimage_tvflow import TVFlowNet
-            images = [np.random.default_rng(0).random((20, 24))]
-            flow = TVFlowNet(max_epochs=4, random_state=0, patch_size=12)
-            flow.set_params(checkpoint_dir={str(tmp_path)!r})
-            flow.fit(images, callback=lambda p: p.fraction > 0.6 and os.kill(os.getpid(), 9))
-        """
-        killed = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
-        assert killed.returncode == -9
-        assert [path.name for path in tmp_path.iterdir()] == [CHECKPOINT]
-        shown = [np.random.default_rng(0).random((20, 24))]
-        resumed = quick(max_epochs=4, checkpoint_dir=tmp_path).fit(shown)
-        assert resumed.loss_curve_ == quick(max_epochs=4).fit(shown).loss_curve_
-
-    def test_of_another_training(self, images, tmp_path):
-        quick(checkpoint_dir=tmp_path).fit(images)
-        for flow, shown in (
-            (quick(checkpoint_dir=tmp_path, lr=1e-3), images),
-            (quick(checkpoint_dir=tmp_path), images[:2]),
-        ):
-            with pytest.raises(ValueError, match=r"of another training: .*Pass the same images"):
-                flow.fit(shown)
-
-    def test_a_warm_start_is_another_training(self, images, tmp_path):
-        flow = quick(warm_start=True, checkpoint_dir=tmp_path).fit(images)
-        with pytest.raises(ValueError, match=r"another training: its start is .*Pass the same"):
-            flow.fit(images)
-
-    def test_without_a_seed_there_is_no_going_on(self, images, tmp_path):
-        with pytest.raises(ValueError, match=r"random_state=None, .*Pass random_state=0"):
-            quick(random_state=None, checkpoint_dir=tmp_path).fit(images)
-        assert not list(tmp_path.iterdir())
-
-    def test_a_damaged_one(self, images, tmp_path):
-        (tmp_path / CHECKPOINT).write_bytes(b"nothing of the kind")
-        with pytest.raises(ValueError, match=r"not a whole file of weights: .*Copy it again"):
-            quick(checkpoint_dir=tmp_path).fit(images)
-
-    @pytest.mark.parametrize(
-        ("harm", "words"),
-        [
-            (lambda tensors, facts: tensors.pop("net.momentum"), "no whole.*Remove the file"),
-            (lambda tensors, facts: tensors.pop("best.momentum"), "no whole.*momentum"),
-            (lambda tensors, facts: tensors.pop("adam.0.exp_avg"), "no whole.*exp_avg"),
-            (lambda tensors, facts: tensors["net.momentum"].fill_(np.nan), "NaN or infinite"),
-            (lambda tensors, facts: facts.pop("training"), r"\('training'\)"),
-            (lambda tensors, facts: facts.update(training="[3]"), "no whole checkpoint"),
-            (lambda tensors, facts: facts.update(training="{}"), "of another training"),
-        ],
-    )
-    def test_one_with_something_amiss(self, images, tmp_path, harm, words):
-        quick(checkpoint_dir=tmp_path).fit(images)
-        tensors, facts = weight_files.read_tensors(tmp_path / CHECKPOINT)
-        harm(tensors, facts)
-        weight_files.write_tensors(tmp_path / CHECKPOINT, tensors, facts)
-        with pytest.raises(ValueError, match=words):
-            quick(checkpoint_dir=tmp_path).fit(images)
-
-    def test_a_file_is_no_folder(self, images, tmp_path):
-        (tmp_path / "kept.d").write_text("mine")
-        with pytest.raises(NotADirectoryError, match=r"kept\.d' is a file.*Pass checkpoint_dir="):
-            quick(checkpoint_dir=tmp_path / "kept.d").fit(images)
 
 
 class TestScikitLearn:
@@ -390,7 +420,7 @@ class TestScikitLearn:
             np.testing.assert_allclose(u, expected, atol=1e-6)
 
     def test_grid_search_over_t_trains_nothing(self, image, monkeypatch):
-        monkeypatch.setattr("skimage_tvflow.learned.training.Trainer.epoch", None)
+        monkeypatch.setattr("skimage_tvflow.learned.training.Trainer.run_epoch", None)
         stack = np.stack([image[:16, :16], image[16:32, :16], image[32:48, :16]])
 
         def score(flow, X, y=None):
@@ -451,13 +481,13 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("name", "values"),
         {
-            "n_steps": [0, 2.5, True],
-            "refine": [-1, "more", True],
+            "n_steps": [0, 2.5, True, 100_001, 10**30],
+            "refine": [-1, "more", True, 10**30],
             "architecture": ["resnet"],
             "max_epochs": [-1, "many", 1.5],
-            "lr": [0, "fast"],
+            "lr": [0, "fast", 1e308],
             "patch_size": [1, "big"],
-            "train_batch_size": [0, "big"],
+            "train_batch_size": [0, "big", 10**30],
             "validation_fraction": [0, 1, "half"],
             "early_stopping": ["yes"],
             "random_state": ["luck"],
@@ -483,15 +513,11 @@ def test_patterns_of_single_pixels_do_not_grow(image):
     np.testing.assert_allclose(u, 0.5, atol=1e-3)
 
 
-def test_a_training_that_leaves_the_numbers_is_an_error(image):
-    with pytest.raises(ValueError, match="Pass a smaller lr"):
-        TVFlowNet(max_epochs=1, lr=1e30, random_state=0, early_stopping=False).fit(image)
-
-
-def test_a_small_image_does_not_shorten_the_patches_of_all():
-    rng = np.random.default_rng(0)
-    large = [rng.random((40, 50)).astype(np.float32) for _ in range(9)]
-    small = rng.random((4, 5)).astype(np.float32)
-    shapes = [Patches([*large, small], 32).draw(rng, 4)[0].shape for _ in range(60)]
-    assert {shape[2:] for shape in shapes} == {(32, 32), (4, 4)}
-    assert sum(shape[2:] == (32, 32) for shape in shapes) > 40
+@pytest.mark.parametrize("lr", [1e5, 1e30])
+def test_a_training_that_leaves_the_numbers_is_an_error_at_once(image, lr):
+    heard = []
+    flow = TVFlowNet(max_epochs=9, lr=lr, random_state=0, early_stopping=False)
+    with pytest.raises(ValueError, match=r"left the range of numbers: .*Pass a smaller lr"):
+        flow.fit(image, callback=lambda progress: heard.append(progress.fraction) and None)
+    assert max(heard, default=0.0) < 0.2
+    assert not hasattr(flow, "net_")

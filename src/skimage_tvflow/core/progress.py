@@ -1,4 +1,4 @@
-"""Polls at a throttled pace, however short or long the pieces of work between them are."""
+"""How progress is reported: a function of the fraction done, called every 20 ms at most."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ Report = Callable[[float], None]
 
 
 def throttled(report: Report | None) -> Report | None:
-    """``report``, but passed over if it was called less than 20 ms ago: to be called at any time."""
+    """Return ``report``, skipped when its last call was less than 20 ms ago."""
     if report is None:
         return None
     due = time.monotonic() + REPORT_SECONDS
 
-    def tick(value: float) -> None:
+    def report_when_due(value: float) -> None:
         nonlocal due
         if time.monotonic() >= due:
             report(value)
             due = time.monotonic() + REPORT_SECONDS
 
-    return tick
+    return report_when_due
 
 
 def share_of(report: Report | None, begin: float, end: float) -> Report | None:

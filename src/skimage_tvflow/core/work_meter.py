@@ -38,14 +38,17 @@ class WorkMeter:
         self._interval += 1
         self._begun = self._done
 
-    def run(self, work: float) -> Report | None:
-        """Return what is told the finished part, 0 to 1, of a piece of ``work``."""
+    def run(self, work: float, then: float = 0.0) -> Report | None:
+        """Return what is told the finished part, 0 to 1, of a piece of ``work``.
+
+        More work of the size ``then`` is known to follow in this interval.
+        """
         report = self._report
         if report is None:
             return None
         done = self._done
         here, later = self._left()
-        total = done + max(work, here - (done - self._begun)) + later
+        total = done + max(work + then, here - (done - self._begun)) + later
         self._done += work
         return lambda part: report(min((done + part * work) / total, 1.0))
 

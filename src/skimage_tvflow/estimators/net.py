@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import os
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metadata_routing import UNUSED
@@ -18,23 +18,44 @@ from sklearn.utils.validation import check_is_fitted, check_random_state
 
 from skimage_tvflow.core.integrate import Method
 from skimage_tvflow.core.integrators.network import NetworkIntegrator, NetworkSettings
-from skimage_tvflow.core.networks.unrolled import Design, UnrolledNet
+from skimage_tvflow.core.networks.unrolled import (
+    LARGEST_WEIGHT,
+    NetworkDesign,
+    UnrolledNet,
+    find_unusable_weight,
+)
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, refuse_callback
+from skimage_tvflow.estimators.result import Progress
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.learned import weight_files
-from skimage_tvflow.learned.fitting import TrainingPlan, train
-from skimage_tvflow.learned.images import entries_of, listed, refuse_grid, separate
+from skimage_tvflow.learned.fitting import train
+from skimage_tvflow.learned.images import (
+    as_image_list,
+    refuse_grid,
+    split_image,
+    split_images,
+    warn_of_colours,
+)
+from skimage_tvflow.learned.recipe import TrainingOptions
 from skimage_tvflow.learned.weight_files import PretrainedNetwork
+
+# More steps within a window would be lost to float32: a step changes u / step, which grows with the
+# number of steps, by values of size 1.
+_MOST_STEPS = 100_000
+# Beyond this an update of the weights does not fit into memory; the recipe has 4.
+_LARGEST_TRAIN_BATCH = 65_536
+# The updates of Adam are computed in float32, which ends at 3e38; useful rates are below 0.1.
+_LARGEST_LR = 1e30
 
 
 class TVFlowNet(BaseTVFlow):
     r"""Total variation flow by a network that was trained without a single solution.
 
-    The network is an implicit Euler march in which a few learned updates of the dual variable
-    stand in place of a solve. They keep :math:`|\phi| \le 1`, and the image moves by
-    :math:`\mathrm{div}\,\phi`, whatever the weights are: every answer is an admissible trajectory
-    and has a certain bound of its error. It is trained on the gap of Brezis and Ekeland [2]_,
+    The network takes implicit Euler steps, and replaces the solve in each step by a few learned
+    updates of the dual variable. They keep :math:`|\phi| \le 1`, and the image changes by
+    :math:`\mathrm{div}\,\phi`, for any weights: every answer is an admissible trajectory and has a
+    rigorous error bound. The network is trained on the gap of Brezis and Ekeland [2]_,
 
     .. math:: \sum_k J(u_k) + \langle u_k, \mathrm{div}\,\phi_k \rangle \ge 0 ,
 
@@ -47,37 +68,39 @@ class TVFlowNet(BaseTVFlow):
         Time or times of the flow, in the unit of value x spacing.
     n_steps : int, default=16
         Time steps up to .8 standard deviations of the image (the time 0.2 for a photograph in
-        [0, 1]); later steps grow with the root of the time. More steps are more accurate, for
-        the same weights. Between steps the answer is linear in time.
+        [0, 1]), at most 100,000; later steps grow with the root of the time. More steps are more
+        accurate, for the same weights. Between steps the answer is linear in time.
     refine : int, default=0
-        Iterations of the exact dual solve in every step, from the answer of the network.
+        Iterations of the exact dual solve in every step, from the answer of the network; at most
+        100,000.
     weights : str, path or None, default=None
-        PretrainedNetwork to start from: the name of a shipped model, "natural-2d" or "natural-3d", or a
+        Network to start from: the name of a shipped model, "natural-2d" or "natural-3d", or a
         ``.safetensors`` file of `save_pretrained`. With weights, `transform` needs no `fit`, and
-        `fit` trains them further.
+        `fit` trains them further. The file is read at every call.
     architecture : {"unrolled"}, default="unrolled"
-        What kind of network.
+        Kind of network.
     max_epochs : "auto" or int, default="auto"
-        Epochs of `fit`, each of at most 100 updates. "auto" goes by the number of pixels to learn
-        from. 0 takes `weights` as they are.
+        Epochs of `fit`, each of at most 100 updates. "auto" depends on the number of pixels to
+        learn from. 0 takes `weights` as they are.
     lr : "auto" or float, default="auto"
-        Largest learning rate of Adam.
+        Largest learning rate of Adam, at most 1e30. "auto" is 0.003.
     patch_size : "auto" or int, default="auto"
-        Length of the sides of the patches learned from. "auto" is 48, or 20 in three dimensions.
+        Side of the patches to learn from. "auto" is 48, or 20 in three dimensions.
     train_batch_size : "auto" or int, default="auto"
-        Patches in an update. "auto" is 4, or 2 in three dimensions.
+        Patches in an update, at most 65,536. "auto" is 4, or 2 in three dimensions.
     validation_fraction : float, default=0.1
-        Share of the images that is held out to measure the validation loss; of a single image
-        nothing is held out.
+        Fraction of the images that is held out to measure the validation loss. A single image
+        serves for both.
     early_stopping : bool, default=True
-        Whether to stop after 10 epochs without a better validation loss.
+        Whether to stop after 10 epochs without a smaller validation loss.
     checkpoint_dir : str, path or None, default=None
         Folder of a checkpoint, written after every epoch, from which an interrupted `fit` with the
-        same images and parameters goes on to the same weights.
+        same images and parameters continues to the same weights.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the `fit` before.
+        Whether `fit` continues from the weights of the previous `fit`.
     random_state : int, RandomState or None, default=None
-        Seed of weights and patches.
+        Seed of weights and patches; the same integer gives the same network, in any thread. None
+        takes a new seed for every `fit`. NumPy's and torch's own random states are never changed.
     verbose : int, default=0
         Whether `fit` shows a progress bar.
     coupled_channels : bool, default=False
@@ -96,16 +119,25 @@ class TVFlowNet(BaseTVFlow):
     loss_curve_, validation_loss_curve_ : list of float
         The mean loss of every epoch, and the loss of held out patches after it.
     recipe_ : dict
-        How the weights came about; `save_pretrained` keeps it.
+        How the weights were trained; `save_pretrained` keeps it.
     n_spatial_dims_ : int
-        2 or 3: the spatial axes of what it was trained on. One-dimensional signals are images of
-        one row.
+        2 or 3: the spatial axes of the images it was trained on. One-dimensional signals are images
+        of one row.
     n_features_in_ : int
         Length of the signals that `fit` saw; only for tables with ``batch_axis=0``.
 
     See Also
     --------
     ChambolleTVFlow : The flow to a tolerance.
+
+    Notes
+    -----
+    `transform` records no gradients. To differentiate the flow with respect to the image or the
+    weights, call `net_` itself. It is a torch module for float32 images of shape (N, 1, \*spatial)
+    divided by the length of a time step: ``net_.start(image / step)`` gives a state,
+    ``net_(state, n)`` the states after each of n steps, and ``step * state.g`` is the image of a
+    state, ``state.z`` its dual variable. The network was trained on images without their mean, and
+    on 8 to 50 steps per .8 standard deviations of the image. See the last example.
 
     References
     ----------
@@ -123,20 +155,34 @@ class TVFlowNet(BaseTVFlow):
     >>> result = flow.solve(image, 0.1)
     >>> bool(result.error_bound[0] < 0.1 * image.std())
     True
+
+    The derivative of the squared flow with respect to the image, at the time of 8 steps:
+
+    >>> import torch
+    >>> f = torch.tensor(image - image.mean(), dtype=torch.float32)[None, None].requires_grad_()
+    >>> step = 0.8 * image.std() / 16
+    >>> *_, last = flow.net_(flow.net_.start(f / step), 8)
+    >>> u = step * last.g
+    >>> (u**2).sum().backward()
+    >>> f.grad.shape
+    torch.Size([1, 1, 32, 32])
     """
 
     __metadata_request__fit: ClassVar = {"image": UNUSED, "callback": UNUSED}
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseTVFlow._parameter_constraints,
-        "n_steps": [Interval(Integral, 1, None, closed="left")],
-        "refine": [Interval(Integral, 0, None, closed="left")],
+        "n_steps": [Interval(Integral, 1, _MOST_STEPS, closed="both")],
+        "refine": [Interval(Integral, 0, _MOST_STEPS, closed="both")],
         "weights": [str, os.PathLike, None],
         "architecture": [StrOptions({"unrolled"})],
         "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
-        "lr": [Interval(Real, 0, None, closed="neither"), StrOptions({"auto"})],
+        "lr": [Interval(Real, 0, _LARGEST_LR, closed="right"), StrOptions({"auto"})],
         "patch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
-        "train_batch_size": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "train_batch_size": [
+            Interval(Integral, 1, _LARGEST_TRAIN_BATCH, closed="both"),
+            StrOptions({"auto"}),
+        ],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "early_stopping": ["boolean"],
         "checkpoint_dir": [str, os.PathLike, None],
@@ -194,27 +240,28 @@ class TVFlowNet(BaseTVFlow):
 
     @classmethod
     def from_pretrained(cls, name_or_path: Any = "natural-2d", **params: Any) -> TVFlowNet:
-        """An estimator with weights that are there already.
+        """Return an estimator with trained weights.
 
         Parameters
         ----------
         name_or_path : str or path, optional
             "natural-2d", "natural-3d", or a ``.safetensors`` file of `save_pretrained`.
         **params : dict
-            Parameters of the estimator.
+            Parameters of the estimator. `weights` among them takes the place of `name_or_path`.
 
         Returns
         -------
         TVFlowNet
-            Ready to `transform`; `fit` leaves the weights as they are unless `max_epochs` is given.
+            Ready to `transform`, with a network of its own; `fit` leaves the weights as they are
+            unless `max_epochs` is given.
 
         Raises
         ------
-        ValueError, OSError
+        TypeError, ValueError, OSError
             If there is no such model, or the file is damaged or of another kind.
         """
         flow = cls(**{"weights": name_or_path, "max_epochs": 0, **params})
-        flow._take(_load(name_or_path))
+        flow._set_network(weight_files.load(flow.weights))
         return flow
 
     def save_pretrained(self, path: Any) -> None:
@@ -223,17 +270,19 @@ class TVFlowNet(BaseTVFlow):
         Parameters
         ----------
         path : str or path
-            Where to, ending in ``.safetensors``. An existing file is replaced, at once.
+            The file, ending in ``.safetensors``. An existing file is replaced at once.
 
         Raises
         ------
-        ValueError, FileNotFoundError
-            If the path ends in something else, or its folder is not there.
+        ValueError
+            If the path ends in something else, or `net_` or `recipe_` could not be loaded again.
+        OSError
+            If the folder does not exist, or the file cannot be written.
         NotFittedError
             If there is no network yet.
         """
-        found = self._trained()
-        weight_files.save(path, found.net, found.recipe)
+        trained = self._trained()
+        weight_files.save(path, trained.net, trained.recipe)
 
     def fit(self, image: Any, y: Any = None, *, callback: Callback | None = None) -> Any:
         """Train on images, without targets.
@@ -244,10 +293,10 @@ class TVFlowNet(BaseTVFlow):
             Images as `transform` takes them; of a Dataset's tuples the first entry. The items of a
             batch and the channels are separate images.
         y : ignored
-            There for the sake of pipelines.
+            Present for the sake of pipelines.
         callback : callable, optional
-            ``callback(progress)`` is told the fraction done after every update; returning True ends
-            the training with the best weights so far.
+            ``callback(progress)`` is told the fraction of the work that is done after every update;
+            returning True ends the training with the best weights so far.
 
         Returns
         -------
@@ -257,71 +306,92 @@ class TVFlowNet(BaseTVFlow):
         Raises
         ------
         ValueError, TypeError
-            If a parameter or an image is not what it must be, or the loss does not stay finite.
+            If a parameter or an image is not valid, or the loss becomes NaN or infinite.
+
+        Warns
+        -----
+        UserWarning
+            If the last axis of a volume looks like colours.
         """
         refuse_callback(callback)
         self.__dict__.pop("n_features_in_", None)
         if self.checkpoint_dir is not None and not isinstance(self.random_state, Integral):
             raise ValueError(
                 f"checkpoint_dir got random_state={self.random_state!r}, and a training can only "
-                "be taken up again with the same seed. Pass random_state=0, say."
+                "be continued with the same seed. Pass random_state=0, say."
             )
         images = self._images(image)
-        n_spatial = 3 if images[0].ndim == 3 else 2
-        start = self._start(n_spatial)
-        net = copy.deepcopy(start.net)
-        plan = TrainingPlan(
-            max_epochs=self.max_epochs,
-            lr=self.lr,
-            patch_size=self.patch_size,
-            batch_size=self.train_batch_size,
-            validation_fraction=float(self.validation_fraction),
-            early_stopping=bool(self.early_stopping),
-            checkpoint_dir=None if self.checkpoint_dir is None else Path(self.checkpoint_dir),
-            seed=self._seed(),
-            verbose=bool(self.verbose),
-        )
-        losses, validation_losses = train(net, images, plan, callback)
-        if losses and not np.isfinite(losses).all():
-            raise ValueError(
-                f"The training has left the numbers: the loss of its epochs is {losses}. Pass a "
-                "smaller lr, lr='auto', or images of another scale, such as image / image.std()."
+        options = self._training_options()
+        start = self._start(3 if images[0].ndim == 3 else 2, options.seed)
+        warn_of_colours(images)
+        try:
+            losses, validation_losses = train(
+                start.net,
+                images,
+                options,
+                checkpoint_dir=None if self.checkpoint_dir is None else Path(self.checkpoint_dir),
+                show_bar=bool(self.verbose),
+                stop_requested=lambda done: (
+                    callback is not None and bool(callback(Progress(done, math.nan)))
+                ),
             )
+        except FloatingPointError as error:
+            raise ValueError(
+                f"The training has left the range of numbers: {error}. Pass a smaller lr than "
+                f"lr={self.lr!r}, such as lr=1e-3."
+            ) from error
         recipe = start.recipe
         if losses:
             best = min(validation_losses)
             recipe = {"epochs": len(losses), "validation_loss": best, "from": start.recipe or None}
-        self._take(PretrainedNetwork(net, recipe))
+        self._set_network(PretrainedNetwork(start.net, recipe))
         self.n_iter_ = len(losses)
         self.loss_curve_, self.validation_loss_curve_ = losses, validation_losses
         return self
 
     def _images(self, image: Any) -> list[np.ndarray]:
-        """Every separate image of what `fit` was given, float32, with 2 or 3 axes."""
-        entries = entries_of(image)
+        """Return every separate image that `fit` was given, float32, with 2 or 3 axes."""
+        entries = as_image_list(image)
         if entries is None:
             flow_input = self._check_input(image, None)
             if len(flow_input.axes.shape) == 2 and flow_input.axes.batch_axis == 0:
                 self.n_features_in_ = flow_input.axes.shape[1]
-            return separate(flow_input.image)
+            return split_image(flow_input.image)
         self._check_parameters()
-        return listed(
+        return split_images(
             entries,
             batch_axis=self.batch_axis,
             channel_axis=self.channel_axis,
             spacing=self.spacing,
         )
 
-    def _start(self, n_spatial: int) -> PretrainedNetwork:
-        """What training begins with."""
-        if self.warm_start and hasattr(self, "net_"):
-            start = PretrainedNetwork(self.net_, self.recipe_)
-        elif self.weights is not None:
-            start = _load(self.weights)
+    def _training_options(self) -> TrainingOptions:
+        if isinstance(self.random_state, Integral):
+            seed = int(self.random_state)
+        elif self.random_state is None:
+            # scikit-learn would draw from NumPy's global random state, which is the caller's.
+            seed = int(np.random.default_rng().integers(2**31 - 1))
         else:
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(self._seed())
-                start = PretrainedNetwork(UnrolledNet(Design(n_spatial)), {})
+            seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        return TrainingOptions(
+            max_epochs=self.max_epochs,
+            lr=self.lr,
+            patch_size=self.patch_size,
+            batch_size=self.train_batch_size,
+            validation_fraction=float(self.validation_fraction),
+            early_stopping=bool(self.early_stopping),
+            seed=seed,
+        )
+
+    def _start(self, n_spatial: int, seed: int) -> PretrainedNetwork:
+        """Return the network with which training begins; it belongs to the caller."""
+        if self.warm_start and hasattr(self, "net_"):
+            # A training that fails must leave the weights as they were.
+            start = PretrainedNetwork(copy.deepcopy(self.net_), self.recipe_)
+        elif self.weights is not None:
+            start = weight_files.load(self.weights)
+        else:
+            start = PretrainedNetwork(UnrolledNet.untrained(NetworkDesign(n_spatial), seed), {})
         trained_on = start.net.design.n_spatial
         if trained_on != n_spatial:
             raise ValueError(
@@ -331,19 +401,23 @@ class TVFlowNet(BaseTVFlow):
             )
         return start
 
-    def _seed(self) -> int:
-        if isinstance(self.random_state, Integral):
-            return int(self.random_state)
-        return int(check_random_state(self.random_state).randint(2**31 - 1))
-
-    def _take(self, weights: PretrainedNetwork) -> None:
-        self.net_, self.recipe_ = weights.net, weights.recipe
-        self.n_spatial_dims_ = weights.net.design.n_spatial
+    def _set_network(self, trained: PretrainedNetwork) -> None:
+        self.net_, self.recipe_ = trained.net, trained.recipe
+        self.n_spatial_dims_ = trained.net.design.n_spatial
 
     def _trained(self) -> PretrainedNetwork:
+        """Return the network that `transform` uses."""
         if not hasattr(self, "net_") and self.weights is not None:
-            return _load(self.weights)
+            return weight_files.load(self.weights)
         check_is_fitted(self)
+        # The caller can write to the parameters of net_.
+        unusable = find_unusable_weight(dict(self.net_.named_parameters()))
+        if unusable is not None:
+            raise ValueError(
+                f"{unusable} of net_ has NaN or infinite weights, or weights beyond "
+                f"{LARGEST_WEIGHT:g}, with which the flow would overflow. Smaller weights are "
+                "needed: fit again, or load them again by TVFlowNet.from_pretrained('natural-2d')."
+            )
         return PretrainedNetwork(self.net_, self.recipe_)
 
     def _check_parameters(self) -> None:
@@ -378,20 +452,3 @@ class TVFlowNet(BaseTVFlow):
         tags.requires_fit = self.weights is None
         tags.non_deterministic = False
         return tags
-
-
-def _load(name_or_path: Any) -> PretrainedNetwork:
-    if not isinstance(name_or_path, str | os.PathLike):
-        raise TypeError(
-            "weights must be the name of a shipped model or of a file, got "
-            f"{name_or_path!r}. Pass 'natural-2d', say."
-        )
-    name = name_or_path if isinstance(name_or_path, str) else Path(name_or_path)
-    path = Path(name)
-    # A file may be replaced while the process lives.
-    return _cached(name, path.stat().st_mtime_ns if path.is_file() else 0)
-
-
-@functools.lru_cache(maxsize=8)
-def _cached(name_or_path: str | Path, changed: int) -> PretrainedNetwork:
-    return weight_files.load(name_or_path)

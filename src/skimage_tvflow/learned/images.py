@@ -1,7 +1,8 @@
-"""What `TVFlowNet.fit` may be given, as separate images of one kind."""
+"""From what `TVFlowNet.fit` is given to separate images that a network can be trained on."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,10 +12,13 @@ import torch
 from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.axes import ImageAxes
 
-__all__ = ["entries_of", "listed", "refuse_grid", "separate"]
+__all__ = ["as_image_list", "refuse_grid", "split_image", "split_images", "warn_of_colours"]
+
+# A last axis of this length, behind two longer ones, is more often colours than slices.
+_COLOUR_COUNTS = (3, 4)
 
 
-def entries_of(images: Any) -> Sequence[Any] | None:
+def as_image_list(images: Any) -> Sequence[Any] | None:
     """
     Return the images of a collection.
 
@@ -26,8 +30,8 @@ def entries_of(images: Any) -> Sequence[Any] | None:
     Returns
     -------
     sequence or None
-        The entries of a list of images or of a Dataset, of whose tuples the first ones; None for
-        an image or a stack, also as nested lists of numbers.
+        The entries of a list of images, or the first entries of a Dataset's tuples; None for one
+        array, also one written as nested lists of numbers.
     """
     if isinstance(images, torch.utils.data.Dataset):
         entries = (images[k] for k in range(len(images)))  # type: ignore[arg-type]
@@ -37,28 +41,28 @@ def entries_of(images: Any) -> Sequence[Any] | None:
     return images
 
 
-def listed(
+def split_images(
     entries: Sequence[Any], *, batch_axis: int | None, channel_axis: int | None, spacing: Any
 ) -> list[np.ndarray]:
     """
-    Take a list of images apart.
+    Split every image of a list into its items and channels.
 
     Parameters
     ----------
     entries : sequence of array-like
         Images of any sizes.
     batch_axis, channel_axis, spacing : object
-        Parameters of the estimator, which speak of every image.
+        Parameters of the estimator, which hold for every image.
 
     Returns
     -------
     list of ndarray
-        As of `separate`.
+        The results of `split_image`, one after the other.
 
     Raises
     ------
     ValueError, TypeError
-        If there is none, one is not what it must be, or images and volumes are mixed.
+        If the list is empty, an image is not valid, or images and volumes are mixed.
     """
     found = []
     for number, entry in enumerate(entries):
@@ -67,7 +71,7 @@ def listed(
             data.tensor.shape, batch_axis=batch_axis, channel_axis=channel_axis
         )
         refuse_grid(axes, axes.spacing(spacing))
-        found += separate(axes.to_core(data.tensor))
+        found += split_image(axes.to_core(data.tensor))
     if not found:
         raise ValueError(
             "There is no image to learn from: got an empty list. Pass at least one image."
@@ -80,14 +84,33 @@ def listed(
     return found
 
 
+def split_image(u: torch.Tensor) -> list[np.ndarray]:
+    """
+    Split an image into its items and channels.
+
+    Parameters
+    ----------
+    u : Tensor of shape (N, C, *spatial)
+        Images in the layout of the core.
+
+    Returns
+    -------
+    list of ndarray, float32
+        Each with 2 or 3 axes, mean 0 and values of size 1; signals become images of one row.
+    """
+    shape = u.shape[2:] if u.ndim > 3 else (1, *u.shape[2:])
+    separate = u.cpu().numpy().reshape(-1, *shape)
+    return [_standardised(image) for image in separate]
+
+
 def refuse_grid(axes: ImageAxes, spacing: Sequence[float]) -> None:
     """
-    Raise if a network cannot look at an image.
+    Raise if a network cannot process an image.
 
     Parameters
     ----------
     axes : ImageAxes
-        Those of the image.
+        The axes of the image.
     spacing : sequence of float
         One per spatial axis.
 
@@ -98,7 +121,7 @@ def refuse_grid(axes: ImageAxes, spacing: Sequence[float]) -> None:
     """
     if len(set(spacing)) > 1:
         raise ValueError(
-            f"spacing={tuple(spacing)} differs between axes, and the network knows only grids of "
+            f"spacing={tuple(spacing)} differs between axes, and the network is for grids of "
             "equal spacing. Resample the image, pass spacing=1.0, or use ChambolleTVFlow."
         )
     if axes.n_spatial > 3:
@@ -108,19 +131,42 @@ def refuse_grid(axes: ImageAxes, spacing: Sequence[float]) -> None:
         )
 
 
-def separate(u: torch.Tensor) -> list[np.ndarray]:
+def warn_of_colours(images: Sequence[np.ndarray]) -> None:
     """
-    Take items and channels apart; signals become images of one row.
+    Warn the caller of the caller if a volume looks like an image with colours.
 
     Parameters
     ----------
-    u : Tensor of shape (N, C, *spatial)
-        Images of the core.
-
-    Returns
-    -------
-    list of ndarray, float32
-        Each with two or three axes.
+    images : sequence of ndarray
+        Of `split_images`.
     """
-    shape = u.shape[2:] if u.ndim > 3 else (1, *u.shape[2:])
-    return list(u.cpu().numpy().astype(np.float32).reshape(-1, *shape))
+    for image in images:
+        *sizes, last = image.shape
+        if image.ndim == 3 and last in _COLOUR_COUNTS and min(sizes) > max(_COLOUR_COUNTS):
+            warnings.warn(
+                f"An image with spatial axes {image.shape} is learned from as a volume of {last} "
+                "slices along its last axis. If these are colours, type channel_axis=-1. If they "
+                "are slices, put their axis first: numpy.moveaxis(image, -1, 0).",
+                UserWarning,
+                stacklevel=3,
+            )
+            return
+
+
+def _standardised(image: np.ndarray) -> np.ndarray:
+    """Return the image minus its mean, divided by a power of two, in float32.
+
+    The mean would cost digits in float32, and values such as 1e200 do not fit into it. The network
+    sees no difference: it is trained on the image without its mean, over its standard deviation.
+    """
+    if image.min() == image.max():
+        return np.zeros(image.shape, np.float32)
+    # Divided twice: before the mean, whose sum may overflow, and after it.
+    centred = _to_size_one(image.astype(np.float64))
+    centred -= centred.mean()
+    return _to_size_one(centred).astype(np.float32)
+
+
+def _to_size_one(image: np.ndarray) -> np.ndarray:
+    _, exponent = np.frexp(np.abs(image).max())
+    return np.ldexp(image, -int(exponent))

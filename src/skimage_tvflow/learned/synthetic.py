@@ -12,8 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage
 
-_SMALLEST, _LARGEST = 1.5, 0.6
-# Of the image, so many are covered when no leaf falls any more.
+# Radii of leaves: the smallest in pixels, the largest as a fraction of the longest axis.
+_SMALLEST_RADIUS, _LARGEST_RADIUS = 1.5, 0.6
+# Leaves fall until this fraction of the image is covered; the rest takes ever more leaves, and gets
+# the mean value.
 _COVERED = 0.995
 
 
@@ -24,19 +26,19 @@ def dead_leaves(rng: np.random.Generator, shape: Sequence[int]) -> np.ndarray:
     Parameters
     ----------
     rng : numpy.random.Generator
-        Where chance comes from.
+        Source of random numbers.
     shape : sequence of int
         Two or three sizes.
 
     Returns
     -------
     ndarray of that shape, float32
-        Values about [0, 1].
+        Values in about [0, 1].
     """
     grid = np.stack(np.meshgrid(*(np.arange(n, dtype=np.float32) for n in shape), indexing="ij"))
     image: np.ndarray = np.zeros(shape, np.float32)
     bare = np.ones(shape, bool)
-    # Leaves are drawn from the top: each fills what is still bare.
+    # Leaves are drawn from the top one down: each fills what is still bare.
     while bare.mean() > 1 - _COVERED:
         _drop_leaf(rng, grid, image, bare)
     image[bare] = image[~bare].mean()
@@ -54,8 +56,8 @@ def _drop_leaf(
 ) -> None:
     n_axes = len(grid)
     longest = max(image.shape)
-    # The inverse of the distribution function of r^-3 between the two radii.
-    low, high = _SMALLEST**-2, (_LARGEST * longest) ** -2
+    # The inverse of the cumulative distribution of r^-3 between the two radii.
+    low, high = _SMALLEST_RADIUS**-2, (_LARGEST_RADIUS * longest) ** -2
     radius = (low - rng.random() * (low - high)) ** -0.5
     centre = rng.uniform(-0.2, 1.2, n_axes) * image.shape
     near = tuple(
@@ -77,14 +79,14 @@ def _drop_leaf(
 
 
 def _shading(rng: np.random.Generator, grid: np.ndarray, most: float) -> np.ndarray:
-    """A linear ramp, by at most ``most`` between the ends of the longest axis."""
+    """Return a linear ramp that changes by at most ``most`` along the longest axis."""
     span = np.abs(grid).max() + 1
     slopes = rng.uniform(-most, most, len(grid)) / span / len(grid)
     return np.tensordot(slopes.astype(np.float32), grid, 1)
 
 
 def _texture(rng: np.random.Generator, grid: np.ndarray) -> np.ndarray:
-    """Waves, or noise of some fineness."""
+    """Return waves, or smoothed noise, of random scale."""
     size = rng.uniform(0.03, 0.25)
     if rng.random() < 0.5:
         wave = rng.standard_normal(len(grid)) * rng.uniform(0.2, 1.5)
@@ -98,6 +100,6 @@ def _rotation(rng: np.random.Generator, n_axes: int) -> np.ndarray:
 
 
 def _tone(rng: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """Another contrast curve."""
+    """Scale the values to [0, 1] and apply a random power to them."""
     low, high = image.min(), image.max()
     return ((image - low) / max(high - low, 1e-6)) ** np.exp(rng.uniform(-0.7, 0.7))

@@ -1,48 +1,46 @@
-"""Names of the shipped weights, and safetensors files in and out; nothing that is read is run."""
+"""Trained networks in files: the shipped ones, and those that a user saves and loads."""
 
 from __future__ import annotations
 
 import importlib.resources
 import json
 import os
-import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load as load_bytes
-from safetensors.torch import save as save_bytes
 
-from skimage_tvflow.atomic_write import atomic_write
-from skimage_tvflow.core.networks.unrolled import Design, UnrolledNet
+from skimage_tvflow.core.networks.unrolled import (
+    LARGEST_WEIGHT,
+    NetworkDesign,
+    UnrolledNet,
+    find_unusable_weight,
+)
+from skimage_tvflow.learned.tensor_files import (
+    UnusableFileError,
+    encode,
+    read_tensors,
+    write_bytes,
+)
 
-__all__ = [
-    "FORMAT",
-    "PretrainedNetwork",
-    "load",
-    "read_tensors",
-    "save",
-    "shipped",
-    "write_tensors",
-]
+__all__ = ["FORMAT", "SUFFIX", "PretrainedNetwork", "load", "save", "shipped"]
 
-FORMAT = "skimage-tvflow unrolled 1"
+FORMAT = "skimage-tvflow unrolled 2"
 SUFFIX = ".safetensors"
 
 _FACTS = {"format", "design", "recipe"}
-_LARGEST_FILE = 64 * 2**20
-_LARGEST_HEADER = 2**20
+# Designs beyond these are refused before a network of their size is made.
 _WIDEST, _MOST_LAYERS, _WIDEST_DILATION = 256, 32, 64
+# Messages quote what a file contains up to this length.
 _LONGEST_REASON = 300
 
 
 @dataclass(frozen=True)
 class PretrainedNetwork:
     """
-    A network and what is known about it.
+    A network and how it was trained.
 
     Attributes
     ----------
@@ -58,7 +56,7 @@ class PretrainedNetwork:
 
 def shipped() -> list[str]:
     """
-    Name the models inside the package.
+    Return the names of the models inside the package.
 
     Returns
     -------
@@ -74,7 +72,7 @@ def shipped() -> list[str]:
 
 def load(name_or_path: str | os.PathLike[str]) -> PretrainedNetwork:
     """
-    Read a model.
+    Read a model; every call reads the file and returns a network of its own.
 
     Parameters
     ----------
@@ -88,30 +86,32 @@ def load(name_or_path: str | os.PathLike[str]) -> PretrainedNetwork:
 
     Raises
     ------
+    TypeError
+        If it is neither a name nor a path.
     ValueError
-        If there is no such name, or the file is not what `save` writes.
+        If there is no such name, or the file is not one that `save` writes.
     OSError
         If the file cannot be read.
     """
     path = _path_of(name_or_path)
-    tensors, facts = read_tensors(path)
-    if facts.get("format") != FORMAT:
-        raise _refusal(path, f"its format is {facts.get('format')!r}, not {FORMAT!r}")
-    if facts.keys() != _FACTS:
-        raise _refusal(path, f"its metadata are {sorted(facts)}, not {sorted(_FACTS)}")
-    design = _design(path, facts["design"])
-    recipe = _from_json(path, facts["recipe"])
-    _refuse_misfits(path, tensors, design)
-    # the weights drawn here are replaced at once: the caller's random numbers stay as they are
-    with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-        net = UnrolledNet(design).float()
-    net.load_state_dict(tensors, strict=True)
-    return PretrainedNetwork(net.eval(), recipe)
+    try:
+        return _network_of(*read_tensors(path))
+    except UnusableFileError as error:
+        raise ValueError(
+            f"{os.fspath(path)} is not a whole file of weights: {_printable(str(error))}. A file "
+            f"that TVFlowNet.save_pretrained wrote is needed. Copy it again, or pass one of "
+            f"{shipped()}."
+        ) from error
+    except OSError as error:
+        raise type(error)(
+            f"{os.fspath(path)} cannot be read ({error.strerror or error}), and a file of weights "
+            f"is needed. Pass the name of one that ends in {SUFFIX}, or one of {shipped()}."
+        ) from error
 
 
 def save(path: str | os.PathLike[str], net: UnrolledNet, recipe: Mapping[str, Any]) -> None:
     """
-    Write a model to one file, whole or not at all.
+    Write a model to one file, whole or not at all; nothing is written that `load` would refuse.
 
     Parameters
     ----------
@@ -120,15 +120,41 @@ def save(path: str | os.PathLike[str], net: UnrolledNet, recipe: Mapping[str, An
     net : UnrolledNet
         The network.
     recipe : mapping
-        How it was trained, of what JSON knows.
+        How it was trained: strings, finite numbers, lists and dicts.
 
     Raises
     ------
     ValueError
-        If the path ends otherwise, or a weight is not finite.
-    FileNotFoundError
-        If its folder is not there.
+        If the path ends otherwise, or the network or its recipe cannot be loaded again.
+    OSError
+        If its folder does not exist, or the file cannot be written.
     """
+    target = _checked_target(path)
+    tensors = {name: value.detach().cpu().float() for name, value in net.state_dict().items()}
+    unusable = find_unusable_weight(tensors)
+    if unusable is not None:
+        raise ValueError(
+            f"{unusable} has NaN or infinite weights, or weights beyond {LARGEST_WEIGHT:g}, and "
+            "the network could not be used. Train again with a smaller lr, such as lr=1e-3."
+        )
+    facts = {"format": FORMAT, "design": asdict(net.design), "recipe": dict(recipe)}
+    try:
+        content = encode(tensors, facts)
+        _network_of(tensors, json.loads(json.dumps(facts)))
+    except UnusableFileError as error:
+        raise ValueError(
+            f"The network cannot be saved, as its file could not be loaded again: {error}. A "
+            f"smaller network or a shorter recipe is needed. For the latter type recipe_ = {{}}."
+        ) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"The recipe of the network cannot be written as JSON ({error}). Strings, finite "
+            "numbers, lists and dicts are needed. Without a recipe: type recipe_ = {}."
+        ) from error
+    write_bytes(target, content)
+
+
+def _checked_target(path: str | os.PathLike[str]) -> Path:
     target = Path(path)
     if target.suffix != SUFFIX:
         better = target.with_suffix(SUFFIX) if target.name else target / f"weights{SUFFIX}"
@@ -138,107 +164,20 @@ def save(path: str | os.PathLike[str], net: UnrolledNet, recipe: Mapping[str, An
         )
     if not target.parent.is_dir():
         raise FileNotFoundError(
-            f"There is no folder {os.fspath(target.parent)!r} to write {target.name} to. Make it, "
-            "or pass a path in one that is there."
+            f"There is no folder {os.fspath(target.parent)!r} to write {target.name} to. Make the "
+            "folder, or pass a path in an existing one."
         )
-    tensors = {name: value.detach().cpu().float() for name, value in net.state_dict().items()}
-    for name, value in tensors.items():
-        if not value.isfinite().all():
-            raise ValueError(
-                f"{name} has NaN or infinite weights, which would be of no use. Train again with a "
-                "smaller lr, such as lr=1e-3."
-            )
-    facts = {
-        "format": FORMAT,
-        "design": json.dumps(asdict(net.design)),
-        "recipe": json.dumps(dict(recipe)),
-    }
-    write_tensors(target, tensors, facts)
-
-
-def read_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, str]]:
-    """
-    Read the tensors and the metadata of a safetensors file.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Returns
-    -------
-    tuple of two dicts
-        Tensors and metadata.
-
-    Raises
-    ------
-    ValueError
-        If it is damaged, too large or something else.
-    OSError
-        If it cannot be read.
-    """
-    try:
-        # opening a pipe would wait for a writer, and a device has no end
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise _refusal(path, "it is a pipe or a device")
-        with path.open("rb") as file:
-            content = file.read(_LARGEST_FILE + 1)
-    except OSError as error:
-        raise type(error)(
-            f"{os.fspath(path)} cannot be read ({error.strerror or error}), and a file of weights "
-            f"is needed. Pass the name of one that ends in {SUFFIX}, or one of {shipped()}."
-        ) from error
-    if len(content) > _LARGEST_FILE:
-        raise _refusal(path, f"it has more than {_LARGEST_FILE} bytes")
-    if len(content) < 8:
-        raise _refusal(path, f"it has only {len(content)} bytes")
-    (length,) = struct.unpack("<Q", content[:8])
-    if length > min(_LARGEST_HEADER, len(content) - 8):
-        raise _refusal(path, "it does not begin as a safetensors file does")
-    header = _from_json(path, content[8 : 8 + length])
-    facts = header.get("__metadata__", {})
-    if not isinstance(facts, dict) or not all(isinstance(v, str) for v in facts.values()):
-        raise _refusal(path, "its metadata are no strings")
-    try:
-        return load_bytes(content), facts
-    except (SafetensorError, ValueError, KeyError, RuntimeError, TypeError, OverflowError) as error:
-        raise _refusal(path, f"it is damaged: {error}") from error
-
-
-def write_tensors(path: Path, tensors: dict[str, torch.Tensor], facts: Mapping[str, str]) -> None:
-    """
-    Write a safetensors file, whole or not at all.
-
-    Parameters
-    ----------
-    path : Path
-        Where to; an existing file is replaced.
-    tensors : dict
-        On the CPU.
-    facts : mapping of str
-        The metadata.
-    """
-    content = save_bytes({k: v.contiguous() for k, v in tensors.items()}, dict(facts))
-    content = _in_order(content)
-    with atomic_write(path) as partial, partial.open("xb") as file:
-        file.write(content)
-        file.flush()
-        # Before the name is given away: a power cut must leave the old file or the new one.
-        os.fsync(file.fileno())
-
-
-def _in_order(content: bytes) -> bytes:
-    """The same file with its header sorted: safetensors writes metadata in random order."""
-    (length,) = struct.unpack("<Q", content[:8])
-    header = json.loads(content[8 : 8 + length])
-    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+    return target
 
 
 def _path_of(name_or_path: str | os.PathLike[str]) -> Path:
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise TypeError(
+            "weights must be the name of a shipped model or of a file, got "
+            f"{name_or_path!r}. Pass 'natural-2d', say."
+        )
     text = os.fspath(name_or_path)
-    # pathlib knows the separators of the platform
+    # pathlib knows the separators of the platform.
     bare = isinstance(name_or_path, str) and Path(text).name == text
     if not bare or text.endswith(SUFFIX):
         return Path(text)
@@ -253,13 +192,28 @@ def _path_of(name_or_path: str | os.PathLike[str]) -> Path:
         return path
 
 
-def _design(path: Path, text: str) -> Design:
-    found = _from_json(path, text)
-    names = {field.name for field in fields(Design)}
-    if found.keys() != names:
-        raise _refusal(path, f"its design has the fields {sorted(found)}, not {sorted(names)}")
-    numbers: dict[str, Any] = {name: found[name] for name in ("n_spatial", "features", "width")}
-    layers: dict[str, Any] = {name: found[name] for name in ("first", "shared")}
+def _network_of(tensors: dict[str, torch.Tensor], facts: Mapping[str, Any]) -> PretrainedNetwork:
+    """Make the network of a file, or raise UnusableFileError."""
+    if facts.get("format") != FORMAT:
+        raise UnusableFileError(f"its format is {facts.get('format')!r}, not {FORMAT!r}")
+    if facts.keys() != _FACTS:
+        raise UnusableFileError(f"its facts are {sorted(facts)}, not {sorted(_FACTS)}")
+    for name in ("design", "recipe"):
+        if not isinstance(facts[name], dict):
+            raise UnusableFileError(f"its {name} is not a table")
+    # Until its weights are assigned, the network takes no memory, however large it claims to be.
+    net = UnrolledNet(_design_of(facts["design"]))
+    _refuse_misfits(tensors, net)
+    net.load_state_dict(tensors, strict=True, assign=True)
+    return PretrainedNetwork(net.eval(), facts["recipe"])
+
+
+def _design_of(table: Mapping[str, Any]) -> NetworkDesign:
+    names = {field.name for field in fields(NetworkDesign)}
+    if table.keys() != names:
+        raise UnusableFileError(f"its design has the fields {sorted(table)}, not {sorted(names)}")
+    numbers: dict[str, Any] = {name: table[name] for name in ("n_spatial", "features", "width")}
+    layers: dict[str, Any] = {name: table[name] for name in ("first", "shared")}
     lists = all(isinstance(entry, list) for entry in layers.values())
     dilations = [d for entry in layers.values() for d in entry] if lists else []
     whole = all(type(n) is int for n in (*numbers.values(), *dilations))
@@ -272,44 +226,30 @@ def _design(path: Path, text: str) -> Design:
         and 1 <= len(layers["shared"]) <= len(dilations) <= _MOST_LAYERS
     )
     if not sound:
-        raise _refusal(path, f"its design is absurd: {text}")
-    return Design(first=tuple(layers["first"]), shared=tuple(layers["shared"]), **numbers)
+        raise UnusableFileError(f"its design is absurd: {dict(table)}")
+    return NetworkDesign(first=tuple(layers["first"]), shared=tuple(layers["shared"]), **numbers)
 
 
-def _refuse_misfits(path: Path, tensors: Mapping[str, torch.Tensor], design: Design) -> None:
-    # a small file may claim a large design, which takes no memory on this device
-    with torch.device("meta"):
-        expected = UnrolledNet(design).state_dict()
+def _refuse_misfits(tensors: Mapping[str, torch.Tensor], net: UnrolledNet) -> None:
+    expected = net.state_dict()
     if tensors.keys() != expected.keys():
         odd = sorted(tensors.keys() ^ expected.keys())
-        raise _refusal(path, f"tensors are missing or too many: {', '.join(odd[:5])}")
+        raise UnusableFileError(f"tensors are missing or too many: {', '.join(odd[:5])}")
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape or tensor.dtype != torch.float32:
-            raise _refusal(
-                path,
+            raise UnusableFileError(
                 f"{name} is {tensor.dtype} of shape {tuple(tensor.shape)}, not torch.float32 of "
-                f"shape {tuple(expected[name].shape)}",
+                f"shape {tuple(expected[name].shape)}"
             )
-        if not tensor.isfinite().all():
-            raise _refusal(path, f"{name} has NaN or infinite weights")
+    unusable = find_unusable_weight(tensors)
+    if unusable is not None:
+        raise UnusableFileError(
+            f"{unusable} has NaN or infinite weights, or weights beyond {LARGEST_WEIGHT:g}"
+        )
 
 
-def _from_json(path: Path, text: str | bytes) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise _refusal(path, f"its header cannot be read: {error}") from error
-    if not isinstance(found, dict):
-        raise _refusal(path, "its header is no table")
-    return found
-
-
-def _refusal(path: Path, reason: str) -> ValueError:
-    # names in a foreign file may be long, or hold what a terminal obeys
+def _printable(reason: str) -> str:
+    """Shorten a reason and escape control characters, which a foreign file may contain."""
     if len(reason) > _LONGEST_REASON:
         reason = f"{reason[:_LONGEST_REASON]}..."
-    reason = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in reason)
-    return ValueError(
-        f"{os.fspath(path)} is not a whole file of weights: {reason}. A file that "
-        f"TVFlowNet.save_pretrained wrote is needed. Copy it again, or pass one of {shipped()}."
-    )
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in reason)

@@ -1,4 +1,4 @@
-"""What every compute backend offers: the data it takes and gives, and the protocols it follows."""
+"""What every compute backend offers: protocols, and the data that goes in and comes out."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from torch import Tensor
 from skimage_tvflow.core.operators import gradient, magnitude, norm_bound
 from skimage_tvflow.core.progress import Report
 
-# Sums in any order over 256 numbers, then pairwise, are off by less than 128 + log2(n) rounding
-# errors; every term has a few more.
+# Bound of the relative rounding error of a float64 sum: 256 numbers in any order, then pairwise,
+# cost less than 128 + log2(n) rounding errors, and every term has a few of its own. If it were too
+# small, error bounds would not be rigorous.
 ROUNDING = 256 * np.finfo(np.float64).eps
 
 
 @dataclass(frozen=True)
 class FrameBuffer:
-    """Where a march puts its images, and in which values: ``scale u + offset``.
+    """Where a trajectory writes its images, as ``scale u + offset``.
 
     Attributes
     ----------
@@ -35,18 +36,18 @@ class FrameBuffer:
 
 
 def representable(lengths: np.ndarray, dtype: torch.dtype) -> np.ndarray:
-    """``lengths`` of steps, the shortest such that the square of ``u / length`` is in range.
+    """Raise ``lengths`` of steps to where the square of ``u / length`` does not overflow.
 
-    What is added is far below the rounding errors of u, whose largest value is of size one.
+    The largest value of u is of size one, so the change is far below the rounding errors of u.
     """
     return np.maximum(lengths, 4 * torch.finfo(dtype).tiny ** 0.49)
 
 
 class Trajectory(Protocol):
-    """One implicit Euler trajectory for each of N items, all somewhere on their way.
+    """Implicit Euler trajectories of N independent items.
 
-    It holds the image, the dual variable and the momentum; the momentum lives on across time steps
-    and calls.
+    The state is the image, the dual variable and the momentum of every item; the momentum lives on
+    across time steps and calls.
     """
 
     def advance(
@@ -64,34 +65,37 @@ class Trajectory(Protocol):
         ----------
         items : integer array of shape (n,), which items
         n_steps : M integers >= 1
-        lengths : array of shape (M, n), the lengths of the steps, one column per item; those of
-            which the numbers cannot hold the square of the inverse count as :func:`representable`
+        lengths : array of shape (M, n), the lengths of the steps, one column per item; raised by
+            :func:`representable` where they are extremely short
         n_iter : iterations of the dual solve in every step
-        frames : gets the image after each m
-        report : called at least every 20 ms with the fraction done; what it raises stops the march,
-            and the state is then lost
+        frames : receives the image after each m
+        report : called at least every 20 ms with the fraction done; an exception that it raises
+            stops the computation, and the state is then lost
         """
 
     def primal(self, items: np.ndarray) -> Tensor:
-        """The image now, shape (n, C, *spatial)."""
+        """Return the current image, shape (n, C, *spatial)."""
 
     def reset_primal(self, items: np.ndarray, u: Tensor) -> None:
-        """Put the image back to ``u`` and keep the dual variable and its momentum."""
+        """Replace the image by ``u``; keep the dual variable and its momentum."""
 
     def dual(self, items: np.ndarray, slab: slice | None = None) -> Tensor:
-        """The dual variable now, shape (n, C, n_spatial, *spatial); of a slab of the first axis."""
+        """Return the current dual variable, shape (n, C, n_spatial, *spatial).
+
+        ``slab`` selects a range of the first spatial axis.
+        """
 
 
 @dataclass(frozen=True)
 class ScaledImage:
-    """``image = scale u + mean``, item by item.
+    """An image without its means and in a scale of its own: ``image = scale u + mean``.
 
     Attributes
     ----------
-    u : Tensor of shape (N, C, *spatial), the largest value in [1, 2), if the image's is normal
+    u : Tensor of shape (N, C, *spatial), its largest value in [1, 2) unless that is subnormal
     mean : Tensor of shape (N, C), rounded to the precision of the image
     scale : array of shape (N,), powers of two
-    deviation : array of shape (N,), the standard deviation of every item of ``u``
+    deviation : array of shape (N,), the standard deviation of each item of ``u``
     """
 
     u: Tensor
@@ -102,15 +106,17 @@ class ScaledImage:
 
 @dataclass(frozen=True)
 class GapAndResidual:
-    """The gap and the residual on a piece where the image is linear and phi constant in time.
+    """Duality gap and residual of a step in which the image is linear and phi constant in time.
+
+    Both are rigorous upper bounds: rounding errors are added.
 
     Attributes
     ----------
     gaps : array of shape (3, N)
-        ``J(u) + <u, div phi>`` at the start, in the middle and at the end, with phi shortened to
-        1: at least the exact value, whatever the rounding.
+        ``J(u) + <u, div phi>`` at the start, in the middle and at the end, with phi projected to
+        length 1.
     residual : array of shape (N,)
-        RMS of ``after - before - length div phi``, not below the exact value either.
+        RMS of ``after - before - length div phi``.
     """
 
     gaps: np.ndarray
@@ -119,12 +125,12 @@ class GapAndResidual:
 
 @dataclass(frozen=True)
 class SpaceTimeGrid:
-    """An image and the steps of its flow.
+    """An image and the time steps of its flow, from 0 to the last time.
 
     Attributes
     ----------
     image : Tensor of shape (C, *spatial)
-    lengths : N floats, the lengths of the steps
+    lengths : N floats, the lengths of the time steps
     spacing : one per spatial axis
     """
 
@@ -134,33 +140,33 @@ class SpaceTimeGrid:
 
     @property
     def norm_bound(self) -> float:
-        """The bound of the squared norm of D."""
+        """Return the upper bound of the squared norm of D; see :func:`.operators.norm_bound`."""
         return norm_bound(self.spacing, self.image.shape[1:])
 
     def start(self) -> tuple[Tensor, Tensor]:
-        """The image and its own dual variable: (C, *spatial) and (C, n_spatial, *spatial)."""
+        """Return the image, (C, *spatial), and ``Du / |Du|``, (C, n_spatial, *spatial)."""
         du = gradient(self.image[None], self.spacing)
         size = magnitude(du)[:, None, None]
         return self.image, (du / (size + 1e-8 * size.amax().clamp(min=1e-30)))[0]
 
 
 class Minimisation(Protocol):
-    """One image's trajectory on the way to a minimum.
-
-    ``cancelled`` is a list that is no longer empty once somebody wants it to end.
-    """
+    """The trajectory of one image, found by minimisation over all time steps at once."""
 
     def iterate(self, n_iter: int, cancelled: Sequence[object]) -> list[float]:
-        """Take ``n_iter`` iterations; the value of the objective before each, where known."""
+        """Take ``n_iter`` iterations; return the objective before each if that costs nothing.
+
+        Anything that another thread puts into ``cancelled`` stops the iterations.
+        """
 
     def gaps(self) -> Tensor:
-        """``J(u_n) + <u_n, div phi_n>`` of the admissible trajectory, per step; float64, (N,)."""
+        """Return ``J(u_n) + <u_n, div phi_n>`` of every step, phi projected; float64, (N,)."""
 
     def start(self) -> Tensor:
-        """The image at time 0; (C, *spatial)."""
+        """Return the image at time 0, shape (C, *spatial)."""
 
     def trajectory(self) -> Iterator[Tensor]:
-        """The image at the end of one step after the other; (C, *spatial)."""
+        """Yield the image at the end of each step, shape (C, *spatial)."""
 
     def dual(self, n: int) -> Tensor:
-        """The dual variable in step ``n``; (C, n_spatial, *spatial)."""
+        """Return the projected dual variable of step ``n``, shape (C, n_spatial, *spatial)."""

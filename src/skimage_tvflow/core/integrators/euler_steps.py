@@ -247,7 +247,10 @@ class EulerIntegrator(ABC):
         trajectory.reset_primal(items, start)
         step = (self._end - self._now)[items] / n_steps
         self._n_iter[items] += n_steps * n_iter
-        report = self._work.run(n_steps * n_iter * len(items))
+        work = n_steps * n_iter * len(items)
+        # A coarse trajectory is followed by one with twice the steps.
+        is_coarse = which < len(self._trajectories) - 1
+        report = self._work.run(work, then=2 * work if is_coarse else 0.0)
         recorder = self._branch(which, items)
         if recorder is None:
             trajectory.advance(items, [n_steps], step[None], n_iter, report=report)

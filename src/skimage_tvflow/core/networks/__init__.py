@@ -1,1 +1,1 @@
-"""Architectures of learned flows."""
+"""Networks that take the steps of a learned flow."""

@@ -1,1 +1,1 @@
-"""Every kernel compiled by numba for the CPU, for up to three axes."""
+"""Loops for the CPU, compiled by numba."""

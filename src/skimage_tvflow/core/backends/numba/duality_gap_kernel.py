@@ -1,7 +1,8 @@
-"""The balance of :mod:`~skimage_tvflow.core.backends.torch.duality_gap` compiled for one CPU core.
+"""The sums of :mod:`.torch.duality_gap`, compiled for one CPU core.
 
 Images are (C, Z, Y, X) and phi is (C, n_axes, Z, Y, X): one or two spatial axes are the last ones
-of three. All is computed in float64, in segments of rows that stay in the first-level cache.
+of three. Everything is computed in float64, in segments of rows that stay in
+the first-level cache.
 """
 
 from __future__ import annotations
@@ -15,18 +16,19 @@ from skimage_tvflow.core.backends.numba.jit import compiled
 
 # Pixels of a row whose sums are kept apart: ROUNDING bounds sums in any order over this many.
 SEGMENT = 256
-# Where the sums of a segment are found: of the squared variation at the three nodes, of <u, slope>
-# and <|u|, |slope|> at start and end, and squares of the residual and of the three images in it.
+# The sums of a segment, in this order: the total variation at the start, middle and end; <u, slope>
+# at the start and end; <|u|, |slope|> at the start and end; the squares of the residual, of the
+# image before, of the image after and of the slope.
 N_SUMS = 11
 
-# Sums may be taken in any order: the bound of their rounding errors holds for all.
+# Sums may be taken in any order: the bound of their rounding errors holds for every order.
 _FLAGS: dict[str, Any] = {"fastmath": {"reassoc", "nsz"}}
 _INLINE: dict[str, Any] = {"forceinline": True, "error_model": "numpy", **_FLAGS}
 
 
 @compiled()
-def shortening(phi, rounding, begin, end, out):
-    """Put what shortens phi to a little less than 1, shape (Z Y, X), into rows of ``out``."""
+def shorten(phi, rounding, begin, end, out):
+    """Put the factor that projects phi to length 1, rounded down, into rows of ``out``."""
     n_channels, n_axes, _, n_y, n_x = phi.shape
     for row in range(begin, end):
         z, y = row // n_y, row % n_y
@@ -54,12 +56,13 @@ def _forward(here, there, ahead, beyond, h, n, start, middle, last):
 
 @njit(**_INLINE)
 def _outflow(line, short, h, n, slope):
+    """Add the part of div phi that flows through faces to one side."""
     for i in range(n):
         slope[i] += h * (short[i] * np.float64(line[i]))
 
 
 @njit(**_INLINE)
-def _add_products(here, there, slope, length, n, found):
+def _add_products(here, there, slope, length, n, sums):
     start = end = start_size = end_size = residual = before = after = slopes = 0.0
     for i in range(n):
         u, v, s = np.float64(here[i]), np.float64(there[i]), slope[i]
@@ -72,18 +75,18 @@ def _add_products(here, there, slope, length, n, found):
         before += u * u
         after += v * v
         slopes += s * s
-    found[3] += start
-    found[4] += end
-    found[5] += start_size
-    found[6] += end_size
-    found[7] += residual
-    found[8] += before
-    found[9] += after
-    found[10] += slopes
+    sums[3] += start
+    sums[4] += end
+    sums[5] += start_size
+    sums[6] += end_size
+    sums[7] += residual
+    sums[8] += before
+    sums[9] += after
+    sums[10] += slopes
 
 
 @compiled(**_FLAGS)
-def balance(before, after, phi, factor, length, inverse_spacing, begin, end, sums):
+def sum_rows(before, after, phi, factor, length, inverse_spacing, begin, end, sums):
     """Put the sums of rows [begin, end) into ``sums``, shape (N_SUMS, Z Y, segments)."""
     n_channels, n_axes, _, n_y, n_x = phi.shape
     start, middle, last = np.empty(SEGMENT), np.empty(SEGMENT), np.empty(SEGMENT)
@@ -97,8 +100,8 @@ def balance(before, after, phi, factor, length, inverse_spacing, begin, end, sum
             start[:n] = 0
             middle[:n] = 0
             last[:n] = 0
-            found = sums[:, row, segment]
-            found[:] = 0
+            here_sums = sums[:, row, segment]
+            here_sums[:] = 0
             for c in range(n_channels):
                 here, there = before[c, z, y, first:], after[c, z, y, first:]
                 slope[:n] = 0
@@ -125,9 +128,9 @@ def balance(before, after, phi, factor, length, inverse_spacing, begin, end, sum
                     if position > 0:
                         line = phi[c, a, z - down, y - right, first:]
                         _outflow(line, factor[row - back, first:], -h, n, slope)
-                _add_products(here, there, slope, length, n, found)
+                _add_products(here, there, slope, length, n, here_sums)
             for k, square in enumerate((start, middle, last)):
                 variation = 0.0
                 for i in range(n):
                     variation += np.sqrt(square[i])
-                found[k] = variation
+                here_sums[k] = variation

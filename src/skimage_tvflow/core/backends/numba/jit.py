@@ -1,26 +1,48 @@
-"""How everything here is compiled, and what is said while it takes time."""
+"""How every kernel is compiled, where the result is kept, and what is said while it takes time."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 from typing import Any
 
 from numba import njit
 from numba.core import event
+from numba.core.caching import FunctionCache
 
 _logger = logging.getLogger("skimage_tvflow")
+
+
+class _RepairingCache(FunctionCache):
+    """The files in which numba keeps compiled code; damaged ones are dropped and written anew."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # a damaged file makes pickle raise nearly anything
+            with contextlib.suppress(OSError):
+                self.flush()
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        try:
+            super().save_overload(sig, data)
+        except OSError:  # a full disk, or files of another user
+            _say_that_nothing_is_kept()
 
 
 def compiled(**flags: Any) -> Any:
     """Compile without the GIL, and keep the result for the next process where that is possible."""
 
     def decorate(function: Any) -> Any:
+        dispatcher = njit(nogil=True, error_model="numpy", **flags)(function)
         try:
-            return njit(nogil=True, cache=True, error_model="numpy", **flags)(function)
+            # What `cache=True` does, with a cache that survives damage.
+            dispatcher._cache = _RepairingCache(function)
         except RuntimeError:  # neither the package's folder nor the user's can be written to
             _say_that_nothing_is_kept()
-            return njit(nogil=True, error_model="numpy", **flags)(function)
+        return dispatcher
 
     return decorate
 
@@ -28,13 +50,13 @@ def compiled(**flags: Any) -> Any:
 @functools.cache
 def _say_that_nothing_is_kept() -> None:
     _logger.warning(
-        "Nothing compiled can be kept, as no folder for it is writable: every process compiles "
-        "anew. Set NUMBA_CACHE_DIR to a folder that is."
+        "Compiled code cannot be kept, as no folder for it can be written to: every process "
+        "compiles anew. Set the environment variable NUMBA_CACHE_DIR to a folder that can."
     )
 
 
 class _AnnounceCompilation(event.Listener):
-    """Says once why the first call takes seconds, unless numba finds what it compiled before."""
+    """Say once why the first call takes seconds, unless numba finds what it compiled before."""
 
     def __init__(self) -> None:
         self._said = False

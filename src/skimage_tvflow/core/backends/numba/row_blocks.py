@@ -1,9 +1,10 @@
-"""How the numba backend stores images: in padded rows, of which a thread may have a block.
+"""How the numba backend stores images: in padded rows, which may be divided into blocks.
 
-Bands let several threads work on one image. Each keeps its own rows and, next to them, a halo: a
-private copy of its neighbours' rows. An iteration reaches over ``lag`` rows, so what is wrong at
-the outer edge of a halo of ``m + 1`` times ``lag`` rows has not come through after ``m``
-iterations; then the halos are copied anew. Not a bit of the result depends on the blocks.
+Blocks let several threads work on one image. Each keeps its own rows and, next to them, a halo: a
+private copy of its neighbours' rows. An iteration reaches over ``lag`` rows, so errors
+from the outer edge of a halo of ``m + 1`` times ``lag`` rows do not reach the block's own rows in
+``m`` iterations; then the halos are copied again. The result does not depend on the blocks, not
+even in its last bit.
 """
 
 from __future__ import annotations
@@ -18,24 +19,24 @@ import numpy as np
 from skimage_tvflow.core.backends.numba.simd import VECTOR_BYTES
 from skimage_tvflow.core.operators import norm_bound
 
-# Less than this is done by one thread before several have been woken up.
+# Smaller images are not divided: one thread is done before others have woken up.
 _LEAST_PIXELS = 2**18
-# A block has at least _OWN_PER_HALO times the rows of its halo, and at least _LEAST_LINES rows
-# (planes in 3-D): with less, the threads wait for each other more than they work.
+# A block has at least _OWN_PER_HALO times the rows of its halo and _LEAST_LINES rows (planes in 3-D):
+# with less, threads spend their time on halos and on waiting for each other.
 _OWN_PER_HALO = 16
 _LEAST_LINES = 64
-# Iterations between two copies of the halos, at most: larger halos cost more than copies.
+# Iterations between two copies of the halos, at most: larger halos cost more work than copies.
 _MOST_ITERATIONS = 16
 
 
 @dataclass(frozen=True)
-class RowLayout:
-    """Where the pixels of an item are: in rows along its last axis, padded to full vectors.
+class RowStorage:
+    """How the pixels of an item are stored: in rows along its last axis, padded to full vectors.
 
     Attributes
     ----------
     channels : int
-    axes : which spatial axes have more than one pixel: the others have no differences
+    axes : the spatial axes of more than one pixel: the others have no differences
     sizes, spacing : along these axes
     bound : that of :func:`~.operators.norm_bound`
     dtype : of the numbers
@@ -49,8 +50,8 @@ class RowLayout:
     dtype: np.dtype
 
     @classmethod
-    def of(cls, shape: Sequence[int], spacing: Sequence[float], dtype: np.dtype) -> RowLayout:
-        """The layout for items of ``shape`` (C, *spatial)."""
+    def of(cls, shape: Sequence[int], spacing: Sequence[float], dtype: np.dtype) -> RowStorage:
+        """Return the storage of items of ``shape`` (C, *spatial)."""
         channels, *sizes = shape
         # Without axes of one pixel a column is as fast as a row.
         axes = [i for i, n in enumerate(sizes) if n > 1] or [len(sizes) - 1]
@@ -70,7 +71,7 @@ class RowLayout:
 
     @property
     def stride(self) -> int:
-        """From one row to the next."""
+        """Numbers from the start of one row to that of the next."""
         return -(-self.width // self.lanes) * self.lanes
 
     @property
@@ -85,11 +86,11 @@ class RowLayout:
 
     @property
     def lag(self) -> int:
-        """How far away the farthest row is that an iteration looks at: a row, or a plane."""
+        """Rows to the farthest neighbour of a pixel: one, or in 3-D those of a plane."""
         return self.sizes[-2] if len(self.sizes) == 3 else 1
 
     def aligned(self, *shape: int) -> np.ndarray:
-        """Zeros that start where a cache line does."""
+        """Return an array of zeros that starts at a cache line."""
         count = math.prod(shape)
         room = np.zeros(count + self.lanes, self.dtype)
         first = -room.ctypes.data % VECTOR_BYTES // self.dtype.itemsize
@@ -101,64 +102,66 @@ class RowBlock:
 
     Parameters
     ----------
-    layout : RowLayout
+    storage : RowStorage
     n_items : int
-    own : the rows it answers for
-    halo : how many rows of its neighbours it has copies of
+    own : the rows whose results count
+    halo : rows of each neighbour that it keeps copies of
     """
 
-    def __init__(self, layout: RowLayout, n_items: int, own: range, halo: int) -> None:
+    def __init__(self, storage: RowStorage, n_items: int, own: range, halo: int) -> None:
         self.own = own
         self.first = max(0, own.start - halo)
-        n_rows = min(layout.n_rows, own.stop + halo) - self.first
-        self._layout = layout
-        self.f = layout.aligned(n_items, layout.channels, n_rows, layout.stride)
-        duals = (n_items, 2, layout.channels, len(layout.axes))
-        self.phi = layout.aligned(*duals, layout.lag + n_rows, layout.stride)
+        n_rows = min(storage.n_rows, own.stop + halo) - self.first
+        self._storage = storage
+        self.f = storage.aligned(n_items, storage.channels, n_rows, storage.stride)
+        duals = (n_items, 2, storage.channels, len(storage.axes))
+        self.phi = storage.aligned(*duals, storage.lag + n_rows, storage.stride)
 
     @property
     def n_rows(self) -> int:
-        """Rows it has, with those of the halo."""
+        """Rows of the block with its halo."""
         return self.f.shape[2]
 
     @property
     def inner(self) -> slice:
-        """Its own rows among those it has."""
+        """Own rows, counted from the first row of the halo."""
         return slice(self.own.start - self.first, self.own.stop - self.first)
 
     def grid(self) -> tuple[int, ...]:
-        """What the compiled march needs to know."""
-        lay, own = self._layout, self.inner
-        rows = (self.n_rows, lay.stride, lay.width, lay.lag)
-        return (lay.channels, *rows, own.start, own.stop, lay.n_rows, self.first)
+        """Return the numbers that the compiled code needs; see :mod:`.sweep_kernel`."""
+        s, own = self._storage, self.inner
+        rows = (self.n_rows, s.stride, s.width, s.lag)
+        return (s.channels, *rows, own.start, own.stop, s.n_rows, self.first)
 
     def reset(self, items: np.ndarray, images: np.ndarray, lengths: np.ndarray) -> None:
-        """Take ``images`` (n, C, all rows, width) over ``lengths`` as the new f of ``items``."""
+        """Set f of ``items`` to ``images / lengths``; images are (n, C, all rows, width)."""
         rows = slice(self.first, self.first + self.n_rows)
         for item, image, length in zip(items, images, lengths, strict=True):
-            pixels = self.f[item, :, :, : self._layout.width]
+            pixels = self.f[item, :, :, : self._storage.width]
             np.divide(image[:, rows], self.f.dtype.type(length), out=pixels)
 
     def copy_halo(self, items: np.ndarray, other: RowBlock) -> None:
-        """Copy what a neighbour owns of the rows here."""
+        """Copy the rows of a neighbour that are in the halo here."""
         begin = max(self.first, other.own.start)
         end = min(self.first + self.n_rows, other.own.stop)
         here = slice(begin - self.first, end - self.first)
         there = slice(begin - other.first, end - other.first)
         self.f[items, :, here] = other.f[items, :, there]
-        lag = self._layout.lag
+        lag = self._storage.lag
         mine, theirs = (slice(lag + s.start, lag + s.stop) for s in (here, there))
         self.phi[items, ..., mine, :] = other.phi[items, ..., theirs, :]
 
 
-def make_row_blocks(layout: RowLayout, n_items: int, n_threads: int) -> tuple[list[RowBlock], int]:
-    """The blocks of ``n_items`` for ``n_threads``, and how many iterations their halos last."""
-    lines = layout.n_rows // layout.lag
+def make_row_blocks(
+    storage: RowStorage, n_items: int, n_threads: int
+) -> tuple[list[RowBlock], int]:
+    """Return the blocks for ``n_threads``, and how many iterations their halos last."""
+    lines = storage.n_rows // storage.lag
     n_blocks = 1
-    if n_items < n_threads and layout.n_rows * layout.width >= _LEAST_PIXELS:
+    if n_items < n_threads and storage.n_rows * storage.width >= _LEAST_PIXELS:
         n_blocks = max(1, min(n_threads // n_items, lines // _LEAST_LINES))
-    ends = [lines * i // n_blocks * layout.lag for i in range(n_blocks + 1)]
+    ends = [lines * i // n_blocks * storage.lag for i in range(n_blocks + 1)]
     lasting = min(max(1, lines // n_blocks // _OWN_PER_HALO - 1), _MOST_ITERATIONS)
-    halo = (lasting + 1) * layout.lag
-    blocks = [RowBlock(layout, n_items, range(a, b), halo) for a, b in itertools.pairwise(ends)]
+    halo = (lasting + 1) * storage.lag
+    blocks = [RowBlock(storage, n_items, range(a, b), halo) for a, b in itertools.pairwise(ends)]
     return blocks, lasting

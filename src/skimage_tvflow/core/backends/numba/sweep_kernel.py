@@ -1,20 +1,20 @@
-"""The dual iteration as compiled row sweeps for one CPU core; see :mod:`.numba_cpu` for its driver.
+"""The iteration of :mod:`.torch.sweep` as sweeps over rows, compiled for one CPU core.
 
-One item, or a band of its rows, is stored as rows along its last axis, each padded to ``stride``,
-full vectors::
+One item, or a block of its rows, is stored as rows along its last axis, each padded to ``stride``
+numbers, which are full vectors::
 
     f    (C, n_rows, stride)                   the image over the length of the time step
     phi  (2, C, n_axes, lag + n_rows, stride)  the dual and its predecessor, last axis first
 
 Two facts make the inner loops free of branches. The outgoing component of phi is zero at the end
-of every row, plane and volume, so a backward difference may always reach back: to the vector before
-the first, which is zero, to the last row of the plane before, or to ``lag`` rows of zeros in front.
-And a forward difference against itself is zero, so the last row takes itself as its neighbour. What
-is behind the width of a row never reaches its pixels: v is continued there as a constant.
+of every row, plane and volume, so a backward difference may always reach back: to a vector of zeros
+before the first, to the last row of the plane before, or to the ``lag`` rows of zeros in front. And
+the difference of a row and itself is zero, so the last row takes itself as its neighbour. The
+padding of a row never reaches its pixels: v is continued there as a constant.
 
-An iteration can work on a row once its predecessor is ``lag`` rows ahead (one row in 2-D, one plane
-in 3-D), so ``depth`` iterations pass over the image together, as a wavefront, also across the ends
-of time steps, and the rows between them stay in the cache.
+An iteration can work on a row once the iteration before is ``lag`` rows ahead (one row in 2-D, one
+plane in 3-D). So ``depth`` iterations pass over the image together, as a wavefront, also across the
+ends of time steps, and the rows between them stay in the cache.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def _primal_row(
     n_axes, lanes, f, at, phi, a, b, component, stride, lag, gamma, h, v, to, width, ends, rescale,
     emit, frames, frame, scale, offset,
 ):  # fmt: skip
-    """A row of v = f + div(a + gamma (a - b)) into ``v[to:]``, continued behind its width.
+    """Put a row of v = f + div(a + gamma (a - b)) into ``v[to:]``, continued beyond its width.
 
-    Where it ``ends`` a time step, f += div(a) comes first: ``emit`` says whether a frame gets
-    ``scale * f + offset``, and ``rescale`` puts f in proportion to the length of the next step.
+    At the end of a time step (``ends``) f += div(a) comes first. If ``emit``, a frame then receives
+    ``scale * f + offset``; and f is multiplied by ``rescale``, for the length of the next step.
     """
     hx = h[0]
     hy = hz = hx
@@ -105,8 +105,8 @@ def _primal_row(
 
 @njit(**_INLINE)
 def _dual_row(n_axes, lanes, v, here, below, beyond, phi, a, b, component, stride, beta, step, h):
-    """The new phi, projected, over its predecessor; one channel."""
-    # Out of the loop, where what is stored might be h.
+    """Put the new phi, projected, in the place of its predecessor; one channel."""
+    # Read h before the loop: the compiler must assume that the stores in it change h.
     sx = step * h[0]
     sy = sz = sx
     if n_axes > 1:
@@ -146,7 +146,7 @@ def _coupled_row(
     n_axes, lanes, n_channels, channel, v, here, below, beyond, phi, a, b, component, stride, beta,
     step, h,
 ):  # fmt: skip
-    """As :func:`_dual_row`, for channels that share their length; theirs are ``channel`` apart."""
+    """As :func:`_dual_row` for coupled channels, ``channel`` numbers apart in ``v``."""
     for x in range(0, stride, lanes):
         square = splat(beta - beta)
         for c in range(n_channels):
@@ -175,7 +175,7 @@ def _primal_rows(
     n_axes, lanes, f, phi, newest, row, grid, gamma, h, ring, base, ends, rescale, frames, frame,
     apart, scale, offset,
 ):  # fmt: skip
-    """The row of v in all channels; ``frame`` is the one to emit, or -1."""
+    """Compute a row of v in all channels; ``frame`` is the number of the frame to emit, or -1."""
     n_channels, n_rows, stride, width, lag, first_own, last_own, rows_of_frame, origin = grid
     component = (lag + n_rows) * stride
     buffer = n_channels * n_axes * component
@@ -194,7 +194,7 @@ def _primal_rows(
 
 @njit(**_INLINE)
 def _dual_rows(n_axes, lanes, coupled, phi, newest, row, grid, beta, step, h, ring, base):
-    """The row of the new phi; ``ring[base:]`` holds v for rows row..row+lag."""
+    """Compute a row of the new phi; ``ring[base:]`` holds v of the rows up to ``row + lag``."""
     n_channels, n_rows, stride, _, lag = grid[:5]
     component = (lag + n_rows) * stride
     buffer = n_channels * n_axes * component
@@ -222,33 +222,32 @@ def _dual_rows(n_axes, lanes, coupled, phi, newest, row, grid, beta, step, h, ri
 
 
 @functools.cache
-def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
-    """The march of one band over ``n_axes`` spatial axes (1 to 3), compiled at its first call.
+def compile_sweeps(n_axes: int, coupled: bool, itemsize: int) -> Any:
+    """Return the sweeps over one block of ``n_axes`` spatial axes (1 to 3), compiled when called.
 
     ``coupled`` is False for a single channel; ``itemsize`` is that of the numbers, in bytes.
     """
     lanes = VECTOR_BYTES // itemsize
 
     @compiled(fastmath=set(FASTMATH))
-    def march(
-        f, phi, newest, grid, n_steps, lengths, n_iter, stages, frames, apart, scale, offset,
+    def sweep_steps(
+        f, phi, newest, grid, n_steps, lengths, n_iter, chosen, frames, apart, scale, offset,
         momenta, h, depth, ring, done, cancel,
     ):  # fmt: skip
         """Take ``n_steps[m]`` steps of ``lengths[m]`` for each m, ``n_iter`` iterations each.
 
-        Of all these iterations, or stages, take those of the range ``stages``; the last one also
-        ends the last step. ``frames``, or nothing, gets ``scale u + offset`` after each m, in
-        images (C, rows, width) that are ``apart`` from each other. ``momenta`` are those of the
-        iterations of a step, repeated where there are fewer. Returns which buffer of phi is
-        the newest. ``done`` counts stages; ``cancel`` stops.
+        Of all these iterations take those in the range ``chosen``; the last one also ends the last
+        step. ``frames``, unless it is empty, receives ``scale u + offset`` after each m, as images
+        (C, rows, width) that begin ``apart`` numbers after each other. The iterations of a step
+        take the rows of ``momenta`` in turn. ``done`` counts iterations; ``cancel`` stops.
         """
         n_rows, lag, one = grid[1], grid[4], h[0] / h[0]
         emit = frames.shape[0] > 0
-        begin, end = stages
-        # After which stage every interval ends.
+        begin, end = chosen
+        # The number of iterations after which each m ends.
         last = np.cumsum(n_steps) * n_iter
         one_ring = (lag + 1) * grid[0] * (grid[2] + lanes)
-        # Of every stage in the wavefront, the interval that it ends on its way, or -1.
+        # For each iteration of the wavefront, the m whose last step ends at its start, or -1.
         ended = np.empty(depth, np.int64)
         for first in range(begin, end, depth):
             if cancel[0]:
@@ -258,7 +257,7 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
                 m = np.searchsorted(last, first + j)
                 ended[j] = m if last[m] == first + j else -1
             for r in range(n_rows + lag * (n - 1)):
-                # Of the stages the later ones are as many rows behind as they need to be.
+                # Later iterations are behind earlier ones by the rows that they need of them.
                 for j in range(max(0, (r - n_rows + lag) // lag), min(n, r // lag + 1)):
                     row, m, base = r - lag * j, ended[j], j * one_ring
                     k = (first + j) % len(momenta)
@@ -278,14 +277,13 @@ def make_march(n_axes: int, coupled: bool, itemsize: int) -> Any:
                         n_axes, lanes, coupled, phi, source, row, grid, beta, step, h, ring, base
                     )
             done[0] += n
-        newest = (newest + end - begin) % 2
         if end == last[-1]:
+            source = (newest + end - begin) % 2
             m = last.size - 1
             frame = m if emit else -1
             for row in range(n_rows):
                 _primal_rows(
-                    n_axes, lanes, f, phi, newest, row, grid, momenta[0, 1], h, ring, 0, True, one,
+                    n_axes, lanes, f, phi, source, row, grid, momenta[0, 1], h, ring, 0, True, one,
                     frames, frame, apart, scale * lengths[m], offset)  # fmt: skip
-        return newest
 
-    return march
+    return sweep_steps

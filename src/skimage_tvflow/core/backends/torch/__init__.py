@@ -1,1 +1,1 @@
-"""The reference of every kernel, in plain torch: any device, any number of axes."""
+"""Plain torch: any device, any number of axes; the reference of every other backend."""

@@ -1,4 +1,4 @@
-"""What a piece of a trajectory fails to dissipate, in plain torch; see :mod:`.certificate`."""
+"""Duality gap and residual of a time step in plain torch, from which error bounds are made."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from skimage_tvflow.core.operators import (
 def gap_and_residual(
     before: Tensor, after: Tensor, dual: Tensor, lengths: np.ndarray, spacing: Sequence[float]
 ) -> GapAndResidual:
-    """The balance of every item over its piece.
+    """Return gap and residual of a step of every item.
 
     Parameters
     ----------
     before, after : Tensors of shape (N, C, *spatial)
     dual : Tensor of shape (N, C, n_spatial, *spatial), of any length
-    lengths : array of shape (N,), how much time the piece takes
+    lengths : array of shape (N,), the lengths of the steps
     spacing : one per spatial axis
     """
     before, after, dual = (x.to(exact_dtype(x)) for x in (before, after, dual))

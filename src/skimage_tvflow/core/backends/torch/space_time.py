@@ -1,8 +1,8 @@
-r"""The flow of one image at all times at once: two ways to find it, in plain torch.
+r"""The flow of one image at all times at once, found in two ways, in plain torch.
 
 The unknowns are the images :math:`u_1, \dots, u_N` and dual variables :math:`\phi_1, \dots, \phi_N`
 on a grid of times with steps :math:`\tau_n`; both classes begin with :math:`u_n = f` and the
-:math:`\phi_n = Df / (|Df| + \epsilon)` of the paper. They are the reference for the compiled ones.
+:math:`\phi_n = Df / (|Df| + \epsilon)` of the paper. Every other backend is tested against them.
 
 **Primal-dual iteration for the principle of Brezis and Ekeland.** Of all :math:`u_n = f + \sum_{m
 \le n} \tau_m \mathrm{div}\,\phi_m` with :math:`|\phi_m| \le 1`, implicit Euler steps minimise
@@ -10,14 +10,14 @@ on a grid of times with steps :math:`\tau_n`; both classes begin with :math:`u_n
 .. math:: \sum_n \tau_n \bigl( J(u_n) + \langle u_n, \mathrm{div}\,\phi_n \rangle \bigr) \ge 0 ,
 
 and its minimum is 0. Projected gradients in :math:`\phi` alone are slow, whatever their momentum:
-the sum over time makes the condition of the problem grow with N. But where the minimum is known to
-be 0 the optimality system is a single monotone inclusion in u and :math:`\phi`,
+the sum over time makes the condition number grow with N. But as the minimum is known to be 0, the
+optimality conditions are a single monotone inclusion in u and :math:`\phi`,
 
 .. math:: 0 = A u - \mathrm{div}\,\phi, \qquad D u_n \in \partial I_{|\cdot| \le 1}(\phi_n), \qquad
     (A u)_n = (u_n - u_{n-1}) / \tau_n, \quad u_0 = f ,
 
-and A, not symmetric but monotone, is inverted by one sum over time. So the primal-dual iteration of
-Chambolle and Pock, which needs nothing else of A (Vũ), takes the coupling in time implicitly,
+where A is monotone, though not symmetric, and is inverted by one sum over time. The primal-dual
+iteration of Chambolle and Pock needs no more of A (Vũ) and takes the coupling in time implicitly,
 
 .. math::
 
@@ -25,7 +25,7 @@ Chambolle and Pock, which needs nothing else of A (Vũ), takes the coupling in t
     \bar\phi = P(\phi + r D (2 \bar u - u)), \qquad
     (u, \phi) \leftarrow (u, \phi) + \rho\,(\bar u - u, \bar\phi - \phi) ,
 
-and converges for :math:`s r L \le 1`, :math:`0 < \rho < 2`, with a rate that does not know N.
+and converges for :math:`s r L \le 1`, :math:`0 < \rho < 2`, at a rate that does not depend on N.
 
 * H. Brezis, I. Ekeland, "Un principe variationnel associé à certaines équations paraboliques", C.
   R. Acad. Sci. Paris 282 (1976) 971-974.
@@ -39,6 +39,7 @@ and converges for :math:`s r L \le 1`, :math:`0 < \rho < 2`, with a rate that do
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -48,114 +49,116 @@ from skimage_tvflow.core import losses
 from skimage_tvflow.core.backends.protocol import SpaceTimeGrid
 from skimage_tvflow.core.operators import divergence, gradient, magnitude
 
-# rho above: 1 is the iteration without relaxation, 2 and more diverges.
+# rho above: 2 diverges, 1 is Chambolle and Pock's own iteration and takes nearly twice as long.
 RELAXATION = 1.9
 
-# Of Adam, as its authors and the paper have them.
+# Of Adam, from its authors and the paper.
 BETAS = (0.9, 0.999)
-EPSILON = 1e-8  # keeps the quotient finite
+EPSILON = 1e-8  # keeps its quotient finite
 
 
-class PrimalDual:
-    """The primal-dual iteration, with ``step`` its length s in the image."""
+class _TorchMinimisation(ABC):
+    """A :class:`~.protocol.Minimisation` of torch."""
 
-    def __init__(self, grid: SpaceTimeGrid, step: float) -> None:
+    def __init__(self, grid: SpaceTimeGrid) -> None:
         self._grid = grid
-        self._step = step
-        self._dual_step = 1 / (step * grid.norm_bound)
-        u, phi = grid.start()
+        image, phi = grid.start()
         n = len(grid.lengths)
-        self._u = u.expand(n, *u.shape).clone()
+        self._u = image.expand(n, *image.shape).clone()
         self._phi = phi.expand(n, *phi.shape).clone()
 
+    @abstractmethod
+    def start(self) -> Tensor:
+        """See :class:`~.protocol.Minimisation`."""
+
+    @abstractmethod
+    def trajectory(self) -> Iterator[Tensor]:
+        """See :class:`~.protocol.Minimisation`."""
+
+    def gaps(self) -> Tensor:
+        """See :class:`~.protocol.Minimisation`."""
+        u, phi = torch.stack([*self.trajectory()])[:, None], project(self._phi.detach())[:, None]
+        return losses.subgradient_residual(u, phi, self._grid.spacing)[:, 0].double()
+
+    def dual(self, n: int) -> Tensor:
+        """See :class:`~.protocol.Minimisation`."""
+        return project(self._phi[n : n + 1].detach())[0]
+
+
+class TorchPrimalDual(_TorchMinimisation):
+    """The primal-dual iteration; ``step`` is s, its step length in the image."""
+
+    def __init__(self, grid: SpaceTimeGrid, step: float) -> None:
+        super().__init__(grid)
+        self._step = step
+        self._dual_step = 1 / (step * grid.norm_bound)
+
     def iterate(self, n_iter: int, cancelled: Sequence[object] = ()) -> list[float]:
-        """See :class:`Minimisation`."""
+        """See :class:`~.protocol.Minimisation`."""
+        spacing = self._grid.spacing
         for _ in range(n_iter):
             if cancelled:
                 break
-            grid = self._grid
-            u = self._resolvent(self._u + self._step * divergence(self._phi, grid.spacing))
-            ascent = gradient(2 * u - self._u, grid.spacing)
-            phi = project(self._phi + self._dual_step * ascent)
+            u = self._resolvent(self._u + self._step * divergence(self._phi, spacing))
+            phi = project(self._phi + self._dual_step * gradient(2 * u - self._u, spacing))
             self._u.lerp_(u, RELAXATION)
             self._phi.lerp_(phi, RELAXATION)
         return []
 
     def _resolvent(self, r: Tensor) -> Tensor:
-        """``(I + s A)^-1 r``: forward in time."""
+        """``(I + s A)^-1 r``, forward in time."""
         before = self._grid.image
         for n, length in enumerate(self._grid.lengths):
             ratio = self._step / length
             before = r[n] = (r[n] + ratio * before) / (1 + ratio)
         return r
 
-    def gaps(self) -> Tensor:
-        """See :class:`Minimisation`."""
-        u, phi = torch.stack([*self.trajectory()])[:, None], project(self._phi)[:, None]
-        return losses.subgradient_residual(u, phi, self._grid.spacing)[:, 0].double()
-
     def start(self) -> Tensor:
-        """See :class:`Minimisation`."""
+        """See :class:`~.protocol.Minimisation`."""
         return self._grid.image
 
     def trajectory(self) -> Iterator[Tensor]:
-        """See :class:`Minimisation`; the admissible one, ``u_n = f + sum tau_m div phi_m``."""
+        """Yield the admissible images ``u_n = f + sum tau_m div phi_m``."""
         u = self._grid.image[None]
         for n, length in enumerate(self._grid.lengths):
             u = u + length * divergence(self.dual(n)[None], self._grid.spacing)
             yield u[0]
 
-    def dual(self, n: int) -> Tensor:
-        """See :class:`Minimisation`."""
-        return project(self._phi[n : n + 1])[0]
 
-
-class Descent:
+class TorchDescent(_TorchMinimisation):
     """Adam with the learning rate ``lr`` on the loss of TVflowNET."""
 
     def __init__(self, grid: SpaceTimeGrid, lr: float) -> None:
-        self._grid = grid
-        u, phi = grid.start()
-        n = len(grid.lengths)
-        self._u = u.expand(n + 1, *u.shape).clone().requires_grad_()
-        self._phi = phi.expand(n, *phi.shape).clone().requires_grad_()
+        super().__init__(grid)
+        self._u = torch.cat([grid.image[None], self._u]).requires_grad_()
+        self._phi.requires_grad_()
         self._times = torch.tensor([0.0, *grid.lengths], dtype=torch.float64).cumsum(0)
         self._adam = torch.optim.Adam([self._u, self._phi], lr=lr, betas=BETAS, eps=EPSILON)
 
     def iterate(self, n_iter: int, cancelled: Sequence[object] = ()) -> list[float]:
-        """See :class:`Minimisation`."""
+        """See :class:`~.protocol.Minimisation`."""
         values = []
-        grid = self._grid
+        image, spacing = self._grid.image[None], self._grid.spacing
         for _ in range(n_iter):
             if cancelled:
                 break
             self._adam.zero_grad()
             u, phi = self._u[:, None], self._phi[:, None]
-            value = losses.loss(u, phi, grid.image[None], self._times, grid.spacing).sum()
+            value = losses.loss(u, phi, image, self._times, spacing).sum()
             value.backward()
             self._adam.step()
             values.append(float(value.detach()))
         return values
 
-    def gaps(self) -> Tensor:
-        """See :class:`Minimisation`."""
-        with torch.no_grad():
-            u, phi = self._u[1:, None], project(self._phi)[:, None]
-            return losses.subgradient_residual(u, phi, self._grid.spacing)[:, 0].double()
-
     def start(self) -> Tensor:
-        """See :class:`Minimisation`."""
+        """See :class:`~.protocol.Minimisation`."""
         return self._u[0].detach()
 
     def trajectory(self) -> Iterator[Tensor]:
-        """See :class:`Minimisation`."""
+        """See :class:`~.protocol.Minimisation`."""
         yield from self._u[1:].detach()
-
-    def dual(self, n: int) -> Tensor:
-        """See :class:`Minimisation`."""
-        return project(self._phi[n : n + 1].detach())[0]
 
 
 def project(phi: Tensor) -> Tensor:
-    """``phi``, shape (N, C, n_spatial, *spatial), shortened to 1 where it is longer."""
+    """Shorten the vectors of ``phi``, shape (N, C, n_spatial, *spatial), to length 1 at most."""
     return phi / magnitude(phi).clamp(min=1)[:, None, None]

@@ -1,4 +1,4 @@
-r"""One iteration of the dual solve of an implicit Euler step, in plain torch.
+r"""Implicit Euler steps in plain torch: any device, any number of axes, both algorithms.
 
 A time step of length :math:`\tau` from :math:`u` is
 
@@ -7,18 +7,22 @@ A time step of length :math:`\tau` from :math:`u` is
     \min_v \tfrac12 \|v - u\|^2 + \tau J(v), \qquad v = u + \tau\,\mathrm{div}\,\phi, \qquad
     \phi \in \arg\min_{|\phi| \le 1} \tfrac12 \| u / \tau + \mathrm{div}\,\phi \|^2 .
 
-These functions are the reference every compute backend is tested against. With ``f = u / tau`` the
-iteration does not know the length of the step, so ``phi`` and its momentum live on across steps.
+With ``f = u / tau`` the iteration does not depend on the length of the step, so ``phi`` and its
+momentum live on across steps. This is the reference that every other backend is tested against.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from skimage_tvflow.core.backends.protocol import FrameBuffer, representable
 from skimage_tvflow.core.momentum import Momentum
 from skimage_tvflow.core.operators import divergence, gradient, magnitude, norm_bound
+from skimage_tvflow.core.progress import Report
 
 
 def accelerated(
@@ -34,7 +38,7 @@ def accelerated(
     Parameters
     ----------
     f : Tensor of shape (N, C, *spatial)
-        The image at the start of the time step over the length of the step.
+        The image at the start of the time step, divided by the length of the step.
     phi, previous : Tensors of shape (N, C, n_spatial, *spatial)
 
     Returns
@@ -59,3 +63,74 @@ def projection(f: Tensor, phi: Tensor, spacing: Sequence[float]) -> Tensor:
     tau = 2 / norm_bound(spacing, f.shape[2:])
     ascent = gradient(divergence(phi, spacing).add_(f), spacing).mul_(tau)
     return (phi + ascent).div_(magnitude(ascent).add_(1)[:, None, None])
+
+
+class TorchTrajectory:
+    """The :class:`~.protocol.Trajectory` of torch."""
+
+    def __init__(self, u: Tensor, spacing: Sequence[float], algorithm: str = "accelerated") -> None:
+        self._spacing = tuple(spacing)
+        self._algorithm = algorithm
+        self._bound = norm_bound(spacing, u.shape[2:])
+        self._f = u.clone()
+        shape = (*u.shape[:2], len(self._spacing), *u.shape[2:])
+        self._phi = u.new_zeros(shape)
+        self._previous = u.new_zeros(shape)
+        self._length = np.ones(u.shape[0])
+
+    def advance(
+        self,
+        items: np.ndarray,
+        n_steps: Sequence[int],
+        lengths: np.ndarray,
+        n_iter: int,
+        frames: FrameBuffer | None = None,
+        report: Report | None = None,
+    ) -> None:
+        """See :class:`~.protocol.Trajectory`."""
+        lengths = representable(lengths, self._f.dtype)
+        f, phi, previous = (self._take(x, items) for x in (self._f, self._phi, self._previous))
+        momenta = Momentum.planned(n_iter, self._bound)
+        done, total = 0, sum(n_steps) * n_iter
+        length = self._length[items]
+        for m, count in enumerate(n_steps):
+            f = f * self._column(length / lengths[m])
+            length = lengths[m]
+            for _ in range(count):
+                for j in range(n_iter):
+                    if report is not None:
+                        report(done / total)
+                    done += 1
+                    if self._algorithm == "projection":
+                        phi, previous = projection(f, phi, self._spacing), phi
+                    else:
+                        momentum = momenta[j % len(momenta)]
+                        phi, previous = accelerated(f, phi, previous, momentum, self._spacing), phi
+                f = f + divergence(phi, self._spacing)
+            if frames is not None:
+                image = torch.mul(f, self._column(length * frames.scale), out=frames.out[:, m])
+                image += frames.offset.to(f).reshape(*f.shape[:2], *[1] * (f.ndim - 2))
+        # After a single iteration `previous` is the tensor that `phi` would overwrite.
+        kept = previous.clone() if previous is self._phi else previous
+        for state, value in ((self._f, f), (self._phi, phi), (self._previous, kept)):
+            state[items] = value
+        self._length[items] = length
+
+    def primal(self, items: np.ndarray) -> Tensor:
+        """See :class:`~.protocol.Trajectory`."""
+        return self._take(self._f, items) * self._column(self._length[items])
+
+    def reset_primal(self, items: np.ndarray, u: Tensor) -> None:
+        """See :class:`~.protocol.Trajectory`."""
+        self._f[items] = u / self._column(self._length[items])
+
+    def dual(self, items: np.ndarray, slab: slice | None = None) -> Tensor:
+        """See :class:`~.protocol.Trajectory`."""
+        return self._phi[:, :, :, slab or slice(None)][items]
+
+    def _take(self, state: Tensor, items: np.ndarray) -> Tensor:
+        return state if len(items) == len(state) else state[items]
+
+    def _column(self, values: np.ndarray) -> Tensor:
+        column = torch.as_tensor(values, dtype=self._f.dtype, device=self._f.device)
+        return column.reshape(-1, *[1] * (self._f.ndim - 1))

@@ -1,0 +1,169 @@
+"""How a network is trained: what a user chooses, what "auto" stands for, and every constant."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = [
+    "CONTRASTS",
+    "FINAL_LR_FRACTION",
+    "GRADIENT_CLIP",
+    "RESTART_PROBABILITY",
+    "STEPS_PER_UPDATE",
+    "STEPS_PER_WINDOW",
+    "STEP_GROWTH",
+    "VALIDATION_PATCHES",
+    "VALIDATION_STEPS",
+    "WARM_UP_UPDATES",
+    "TrainingOptions",
+    "TrainingRecipe",
+]
+
+# --- What "auto" stands for.
+# Updates = pixels of all images / 1000, but at least 8 and at most 8000. With more than 8000 the
+# validation loss of the shipped networks no longer fell.
+_PIXELS_PER_UPDATE = 1000
+_FEWEST_UPDATES, _MOST_UPDATES = 8, 8000
+# An epoch has this many updates; after it the loss is validated and a checkpoint written.
+_UPDATES_PER_EPOCH = 100
+# The largest learning rate of Adam.
+_LR = 3e-3
+# Side of a patch and patches per update, by the number of spatial axes.
+_PATCH_SIZE = {2: 48, 3: 20}
+_TRAIN_BATCH_SIZE = {2: 4, 3: 2}
+# early_stopping ends the training after this many epochs without a smaller validation loss.
+_PATIENCE = 10
+
+# --- Learning rate of update k of K: lr * min(1, (k + 1) / WARM_UP_UPDATES) * (F + (1 - F) c),
+# where c = (1 + cos(pi k / K)) / 2 and F = FINAL_LR_FRACTION.
+WARM_UP_UPDATES = 50
+FINAL_LR_FRACTION = 0.02
+# Gradients are shortened to this norm. Without it a single patch of high contrast can undo many
+# updates.
+GRADIENT_CLIP = 0.1
+
+# --- Which time steps are learned. New patches start with steps of window / n, n log-uniform
+# between these numbers; the default n_steps=16 lies between them.
+STEPS_PER_WINDOW = (8, 50)
+# An update goes back through this many time steps.
+STEPS_PER_UPDATE = 10
+# Before each update, new patches are drawn with this probability. Otherwise the trajectories go on
+# with steps longer by a factor log-uniform in [1, STEP_GROWTH]; so the network sees late times too.
+RESTART_PROBABILITY = 0.4
+STEP_GROWTH = 2.0
+# Half of the patches have the contrast of their image, times a factor log-uniform between these.
+CONTRASTS = (0.2, 2.5)
+
+# --- The validation loss is that of this many fixed patches, over this many time steps.
+VALIDATION_PATCHES = 16
+VALIDATION_STEPS = 16
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """
+    The numbers of one training.
+
+    Attributes
+    ----------
+    updates_per_epoch, max_epochs : int
+        Length of the training.
+    patch_size : int
+        Side of the patches.
+    batch_size : int
+        Patches per update.
+    lr : float
+        Largest learning rate of Adam.
+    patience : int or None
+        Epochs without a smaller validation loss after which training stops.
+    seed : int
+        Seed of everything random.
+    """
+
+    updates_per_epoch: int
+    max_epochs: int
+    patch_size: int
+    batch_size: int
+    lr: float
+    patience: int | None
+    seed: int
+
+    def lr_at(self, update: int) -> float:
+        """
+        Return the learning rate of an update.
+
+        Parameters
+        ----------
+        update : int
+            Number of updates before it.
+
+        Returns
+        -------
+        float
+            The rate, by the formula at WARM_UP_UPDATES.
+        """
+        total = self.updates_per_epoch * self.max_epochs
+        cosine = 0.5 * (1 + math.cos(math.pi * update / total))
+        warm_up = min(1.0, (update + 1) / WARM_UP_UPDATES)
+        return self.lr * warm_up * (FINAL_LR_FRACTION + (1 - FINAL_LR_FRACTION) * cosine)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """
+    The user's choices; "auto" is resolved by `recipe`.
+
+    Attributes
+    ----------
+    max_epochs, lr, patch_size, batch_size : number or "auto"
+        As in `TVFlowNet`.
+    validation_fraction : float
+        Fraction of the images held out.
+    early_stopping : bool
+        Whether to stop when the validation loss no longer falls.
+    seed : int
+        Seed of everything random.
+    """
+
+    max_epochs: int | str
+    lr: float | str
+    patch_size: int | str
+    batch_size: int | str
+    validation_fraction: float
+    early_stopping: bool
+    seed: int
+
+    def recipe(self, n_pixels: int, n_spatial: int) -> TrainingRecipe:
+        """
+        Replace every "auto" by a number.
+
+        Parameters
+        ----------
+        n_pixels : int
+            Pixels of all images together.
+        n_spatial : int
+            Spatial axes of the images.
+
+        Returns
+        -------
+        TrainingRecipe
+            The numbers of the training.
+        """
+        n_updates = int(np.clip(n_pixels / _PIXELS_PER_UPDATE, _FEWEST_UPDATES, _MOST_UPDATES))
+        per_epoch = min(n_updates, _UPDATES_PER_EPOCH)
+        return TrainingRecipe(
+            updates_per_epoch=per_epoch,
+            max_epochs=int(_or_auto(self.max_epochs, math.ceil(n_updates / per_epoch))),
+            patch_size=int(_or_auto(self.patch_size, _PATCH_SIZE[n_spatial])),
+            batch_size=int(_or_auto(self.batch_size, _TRAIN_BATCH_SIZE[n_spatial])),
+            lr=float(_or_auto(self.lr, _LR)),
+            patience=_PATIENCE if self.early_stopping else None,
+            seed=self.seed,
+        )
+
+
+def _or_auto(value: float | str, auto: float) -> float | str:
+    return auto if value == "auto" else value
