@@ -39,7 +39,7 @@ CORE_ORDER = [
     "integrate",
     "integrators extinction_time",
     "recorder time_grid",
-    "error_bound extinction work_meter",
+    "error_bound extinction",
     "step_control networks",
     "problem",
     "scaling",

@@ -130,17 +130,15 @@ class RegularizedTVFlow(BaseTVFlow):
         return partial(RegularizedIntegrator, settings)
 
     def _steps(self, flow_input: FlowInput) -> int | None:
-        """The number of steps, or None for as many explicit ones as are needed."""
+        """The number of steps, or None for the fewest explicit ones that are stable."""
         if self.scheme != "explicit":
             return _LAGGED_STEPS if self.n_steps == "auto" else int(self.n_steps)
-        sizes = flow_input.image.shape[2:]
-        needed = fewest_stable_steps(
-            flow_input.times.increasing[-1], self.eps, flow_input.spacing, sizes
-        )
+        t, sizes = flow_input.times.increasing[-1], flow_input.image.shape[2:]
+        needed = fewest_stable_steps(t, self.eps, flow_input.spacing, sizes)
         if needed > _MOST_STEPS:
             raise ValueError(
-                f"Explicit Euler with eps={self.eps} up to t={flow_input.times.increasing[-1]} would take "
-                f"{needed:.1e} steps. Pass a larger eps, such as eps={self.eps * 1e3:g}, or "
+                f"Explicit Euler with eps={self.eps} up to t={t} would take {needed:.1e} steps. "
+                f"Pass a larger eps, such as eps={self.eps * 1e3:g}, or "
                 "scheme='lagged-diffusivity'."
             )
         if self.n_steps == "auto":
@@ -148,7 +146,7 @@ class RegularizedTVFlow(BaseTVFlow):
         if int(self.n_steps) < needed:
             raise ValueError(
                 f"n_steps={self.n_steps} explicit Euler steps are unstable with eps={self.eps} up "
-                f"to t={flow_input.times.increasing[-1]}: at least {needed} are needed. Pass "
+                f"to t={t}: at least {needed} are needed. Pass "
                 f"n_steps={needed} or more, n_steps='auto', or scheme='lagged-diffusivity'."
             )
         return int(self.n_steps)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -77,30 +77,29 @@ class TrajectoryRecorder:
             self._mean[items] = attempt._mean
 
 
-@dataclass
-class Samples:
-    """One item at successive requested times: images, mean dual variables, errors and bounds."""
+class Sample(NamedTuple):
+    """One item at one requested time: image, mean dual variable, error and bound."""
 
-    u: list[Tensor]
-    duals: list[Tensor]
-    errors: list[float]
-    bounds: list[float]
-
-    def taken(self, begin: int, end: int | None = None) -> Samples:
-        """Those from ``begin`` on and before ``end``."""
-        chosen = slice(begin, end)
-        return Samples(self.u[chosen], self.duals[chosen], self.errors[chosen], self.bounds[chosen])
+    u: Tensor
+    dual: Tensor | None
+    error: float
+    bound: float
 
 
 def stack_samples(
-    items: Sequence[Samples], request: OutputRequest
+    items: Sequence[Sequence[Sample]], request: OutputRequest
 ) -> tuple[Tensor, np.ndarray, Tensor | None, np.ndarray | None]:
     """Images (N, M, C, *spatial), errors (N, M), and the requested duals and bounds."""
-    u = torch.stack([torch.stack(item.u) for item in items])
-    error = np.array([item.errors for item in items])
-    dual = torch.stack([torch.stack(item.duals) for item in items]) if request.dual else None
-    bound = np.array([item.bounds for item in items]) if request.bound else None
-    return u, error, dual, bound
+    u = torch.stack([torch.stack([sample.u for sample in item]) for item in items])
+    error, bound = (
+        np.array([[getattr(sample, name) for sample in item] for item in items])
+        for name in ("error", "bound")
+    )
+    dual = None
+    if request.dual:
+        duals = [[sample.dual for sample in item if sample.dual is not None] for item in items]
+        dual = torch.stack([torch.stack(item) for item in duals])
+    return u, error, dual, bound if request.bound else None
 
 
 class SampledTrajectory:
@@ -126,7 +125,7 @@ class SampledTrajectory:
         self.u, self._times, self._spacing, self._request = u, times, spacing, request
         self._recorder = TrajectoryRecorder(np.array([start]), spacing, request)
         self.now, self.reached = 0.0, 0
-        self.samples = Samples([], [], [], [])
+        self.samples: list[Sample] = []
 
     @property
     def finished(self) -> bool:
@@ -174,9 +173,9 @@ class SampledTrajectory:
             self.now = time
             self._sample(error)
 
-    def take(self, count: int) -> Samples:
+    def take(self, count: int) -> list[Sample]:
         """The first ``count`` samples, which are then forgotten."""
-        taken, self.samples = self.samples.taken(0, count), self.samples.taken(count)
+        taken, self.samples = self.samples[:count], self.samples[count:]
         return taken
 
     def _move(self, u: Tensor, dual: Tensor | None, length: float) -> None:
@@ -185,11 +184,8 @@ class SampledTrajectory:
         self.u = u
 
     def _sample(self, error: float) -> None:
-        self.samples.u.append(self.u)
-        self.samples.errors.append(error)
-        self.samples.bounds.append(float(self._recorder.bound[0]))
-        if self._request.dual:
-            self.samples.duals.append(self._recorder.take_mean_dual(self.u[None])[0])
+        dual = self._recorder.take_mean_dual(self.u[None])[0] if self._request.dual else None
+        self.samples.append(Sample(self.u, dual, error, float(self._recorder.bound[0])))
         self.reached += 1
 
 

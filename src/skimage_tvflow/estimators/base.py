@@ -26,7 +26,7 @@ from skimage_tvflow.estimators.callbacks import (
     Callback,
     StoppedByCallback,
     WorkReport,
-    refuse_callback,
+    check_callback,
 )
 from skimage_tvflow.estimators.result import TVFlowResult
 from skimage_tvflow.estimators.result_builder import ResultBuilder
@@ -175,7 +175,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         TVFlowResult
             Times, images, estimated errors and error bounds.
         """
-        refuse_callback(callback)
+        check_callback(callback)
         for name, flag in (("return_dual", return_dual), ("certify", certify)):
             if not isinstance(flag, bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {flag!r}. Pass {name}=True.")
@@ -277,29 +277,29 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         self, flow_input: FlowInput, request: OutputRequest, callback: Callback | None
     ) -> ResultBuilder:
         """All frames of an input, and a warning if they are not as accurate as asked for."""
-        found = ResultBuilder(flow_input, request)
+        builder = ResultBuilder(flow_input, request)
         report = None if callback is None else WorkReport(callback)
         n, size = flow_input.image.shape[0], self._items_per_batch(flow_input)
         try:
             for first in range(0, n, size):
                 items = slice(first, min(first + size, n))
                 part = report and report.part(items.start / n, items.stop / n)
-                out = found.begin(items)
+                out = builder.begin(items)
                 if report is not None:
                     report.time = 0.0
                 for frames in self._integrate(
                     flow_input, items, request=request, out=out, report=part
                 ):
-                    found.put(items, frames)
+                    builder.put(items, frames)
                     if report is not None:
                         report.reach(frames.times[-1])
                 if part is not None:
                     part(1.0)
         except StoppedByCallback:
-            found.stop()
+            builder.stop()
         else:
-            self._warn(found.error, found.converged, flow_input.image.dtype)
-        return found
+            self._warn(builder.error, builder.converged, flow_input.image.dtype)
+        return builder
 
     def _items_per_batch(self, flow_input: FlowInput) -> int:
         image = flow_input.image

@@ -9,7 +9,7 @@ from typing import Any
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.result import Progress
 
-__all__ = ["Callback", "StoppedByCallback", "WorkReport", "refuse_callback"]
+__all__ = ["Callback", "StoppedByCallback", "WorkReport", "check_callback"]
 
 Callback = Callable[[Progress], bool | None]
 
@@ -18,7 +18,7 @@ class StoppedByCallback(Exception):
     """A callback returned True, and there is no partial answer to give."""
 
 
-def refuse_callback(callback: Any) -> None:
+def check_callback(callback: Any) -> None:
     """
     Raise if something is no callback.
 
@@ -79,7 +79,7 @@ class WorkReport:
         TypeError
             If it is neither a function nor None.
         """
-        refuse_callback(callback)
+        check_callback(callback)
         return None if callback is None else cls(callback)
 
     def __call__(self, fraction: float) -> None:

@@ -25,14 +25,14 @@ from skimage_tvflow.core.networks.unrolled import (
     find_unusable_weight,
 )
 from skimage_tvflow.estimators.base import BaseTVFlow
-from skimage_tvflow.estimators.callbacks import Callback, refuse_callback
+from skimage_tvflow.estimators.callbacks import Callback, check_callback
 from skimage_tvflow.estimators.result import Progress
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.learned import weight_files
 from skimage_tvflow.learned.fitting import train
 from skimage_tvflow.learned.images import (
     as_image_list,
-    refuse_grid,
+    check_grid,
     split_image,
     split_images,
     warn_of_colours,
@@ -313,7 +313,7 @@ class TVFlowNet(BaseTVFlow):
         UserWarning
             If the last axis of a volume looks like colours.
         """
-        refuse_callback(callback)
+        check_callback(callback)
         self.__dict__.pop("n_features_in_", None)
         if self.checkpoint_dir is not None and not isinstance(self.random_state, Integral):
             raise ValueError(
@@ -430,7 +430,7 @@ class TVFlowNet(BaseTVFlow):
 
     def _check_input(self, image: Any, t: Any) -> FlowInput:
         flow_input = super()._check_input(image, t)
-        refuse_grid(flow_input.axes, flow_input.spacing)
+        check_grid(flow_input.axes, flow_input.spacing)
         return flow_input
 
     def _method(self, flow_input: FlowInput) -> Method:

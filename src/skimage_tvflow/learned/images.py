@@ -12,7 +12,7 @@ import torch
 from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.axes import ImageAxes
 
-__all__ = ["as_image_list", "refuse_grid", "split_image", "split_images", "warn_of_colours"]
+__all__ = ["as_image_list", "check_grid", "split_image", "split_images", "warn_of_colours"]
 
 # A last axis of this length, behind two longer ones, is more often colours than slices.
 _COLOUR_COUNTS = (3, 4)
@@ -70,7 +70,7 @@ def split_images(
         axes = ImageAxes.resolve(
             data.tensor.shape, batch_axis=batch_axis, channel_axis=channel_axis
         )
-        refuse_grid(axes, axes.spacing(spacing))
+        check_grid(axes, axes.spacing(spacing))
         found += split_image(axes.to_core(data.tensor))
     if not found:
         raise ValueError(
@@ -103,7 +103,7 @@ def split_image(u: torch.Tensor) -> list[np.ndarray]:
     return [_standardised(image) for image in separate]
 
 
-def refuse_grid(axes: ImageAxes, spacing: Sequence[float]) -> None:
+def check_grid(axes: ImageAxes, spacing: Sequence[float]) -> None:
     """
     Raise if a network cannot process an image.
 

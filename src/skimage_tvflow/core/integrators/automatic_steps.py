@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
 from skimage_tvflow.core import step_control
-from skimage_tvflow.core.frames import OutputRequest
 from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator, EulerSettings
 from skimage_tvflow.core.operators import distance
-from skimage_tvflow.core.problem import Problem
-from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.step_control import balanced_steps, even, groups
 
 
@@ -23,22 +22,19 @@ class AutomaticSteps(EulerIntegrator):
     steps are added, ``tilt`` times as many, with the iterations divided by ``tilt``.
     """
 
-    def __init__(
-        self,
-        settings: EulerSettings,
-        problem: Problem,
-        request: OutputRequest,
-        report: Report | None,
-    ) -> None:
-        super().__init__(settings, problem, 2, request, report)
+    def _n_trajectories(self, settings: EulerSettings) -> int:
+        return 2
+
+    def _begin(self, times: Sequence[float]) -> None:
+        n, u, settings = len(self._unit), self._at[0], self._settings
         assert settings.tol is not None
-        n = len(self._unit)
         self._effort, self._tilt = np.ones(n), np.ones(n)
         self._strikes = np.zeros(n, np.int64)
         # Tolerances that the arithmetic cannot meet are not planned for: the attempts stagnate.
-        self._planned_tol = max(settings.tol, torch.finfo(problem.u.dtype).eps ** 0.6)
-        longest = max(problem.u.shape[2:])
+        self._planned_tol = max(settings.tol, torch.finfo(u.dtype).eps ** 0.6)
+        longest = max(u.shape[2:])
         self._most_iterations = min(settings.max_num_iter, step_control.SOLVED * longest)
+        super()._begin(times)
 
     def _fewest_steps(self) -> int:
         return 2

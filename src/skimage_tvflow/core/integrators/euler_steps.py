@@ -27,9 +27,8 @@ from skimage_tvflow.core.extinction import (
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.operators import distance, pairing, rms, take, total_variation
 from skimage_tvflow.core.problem import Problem, solver_times
-from skimage_tvflow.core.progress import Report
+from skimage_tvflow.core.progress import Report, WorkMeter
 from skimage_tvflow.core.recorder import TrajectoryRecorder
-from skimage_tvflow.core.work_meter import WorkMeter
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,6 @@ class EulerIntegrator(ABC):
         self,
         settings: EulerSettings,
         problem: Problem,
-        n_trajectories: int,
         request: OutputRequest,
         report: Report | None,
     ) -> None:
@@ -86,10 +84,10 @@ class EulerIntegrator(ABC):
         self._deviation = problem.deviation
         self._trajectories = [
             backends.start(problem.u, problem.spacing, settings.algorithm)
-            for _ in range(n_trajectories)
+            for _ in range(self._n_trajectories(settings))
         ]
         # The image of every trajectory at the last requested time: there an attempt starts.
-        self._at = [problem.u] * n_trajectories
+        self._at = [problem.u] * len(self._trajectories)
         self._recorder: TrajectoryRecorder | None = None
         if request.needs_steps:
             self._recorder = TrajectoryRecorder(problem.rounding, problem.spacing, request)
@@ -147,6 +145,10 @@ class EulerIntegrator(ABC):
                 bound=self._bound(),
             )
             self._interval += 1
+
+    def _n_trajectories(self, settings: EulerSettings) -> int:
+        """Every trajectory has twice the steps of the one before it."""
+        return settings.order
 
     @abstractmethod
     def _reach(self, items: np.ndarray) -> None:

@@ -11,11 +11,9 @@ from torch import Tensor
 from skimage_tvflow.core import step_control
 from skimage_tvflow.core.backends.protocol import FrameBuffer
 from skimage_tvflow.core.extinction import coarse_remaining_time
-from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator, EulerSettings
+from skimage_tvflow.core.frames import Frames
+from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator
 from skimage_tvflow.core.operators import distance, take
-from skimage_tvflow.core.problem import Problem
-from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.step_control import even, groups, iterations_for, steps_in_intervals
 
 # Bytes of the frames that one compiled call computes: with one call for each frame, Python would
@@ -28,21 +26,10 @@ _LARGE_FRAME = 2**21
 class FixedSteps(EulerIntegrator):
     """``n_steps`` equal steps from 0 to the last time, those of the second trajectory bisected."""
 
-    def __init__(
-        self,
-        settings: EulerSettings,
-        problem: Problem,
-        request: OutputRequest,
-        report: Report | None,
-    ) -> None:
-        super().__init__(settings, problem, settings.order, request, report)
-        assert settings.n_steps is not None
-        self._n_steps: int = settings.n_steps
-
     def _begin(self, times: Sequence[float]) -> None:
         lengths = np.diff([0.0, *times])
         # Steps of the first trajectory in every interval; the second has twice as many.
-        self._counts = steps_in_intervals(self._n_steps, lengths, times[-1])
+        self._counts = steps_in_intervals(self._settings.n_steps or 1, lengths, times[-1])
         super()._begin(times)
 
     def _fewest_steps(self) -> int:
@@ -143,16 +130,10 @@ class SolvesToTolerance(FixedSteps):
     The second solve goes on from the dual variable of the first, so one trajectory serves both.
     """
 
-    def __init__(
-        self,
-        settings: EulerSettings,
-        problem: Problem,
-        request: OutputRequest,
-        report: Report | None,
-    ) -> None:
-        super().__init__(settings, problem, request, report)
-        self._effort = np.ones((settings.order, len(self._unit)))
-        self._crossing = step_control.CROSSINGS * max(problem.u.shape[2:])
+    def _begin(self, times: Sequence[float]) -> None:
+        super()._begin(times)
+        self._effort = np.ones((self._settings.order, len(self._unit)))
+        self._crossing = step_control.CROSSINGS * max(self._at[0].shape[2:])
 
     def _expected_work(self, nodes: np.ndarray) -> list[float]:
         items = np.flatnonzero(self._moves)

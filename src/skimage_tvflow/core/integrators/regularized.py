@@ -23,10 +23,9 @@ from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.integrators.linear_diffusion import implicit_step
 from skimage_tvflow.core.operators import divergence, gradient, norm_bound
 from skimage_tvflow.core.problem import Problem
-from skimage_tvflow.core.progress import Report
+from skimage_tvflow.core.progress import Report, WorkMeter
 from skimage_tvflow.core.recorder import TrajectoryRecorder
 from skimage_tvflow.core.step_control import steps_in_intervals
-from skimage_tvflow.core.work_meter import WorkMeter
 
 # An upper limit only for the arithmetic: nobody waits for so many steps.
 _MOST_STEPS = 1e15

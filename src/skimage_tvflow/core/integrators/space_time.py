@@ -18,7 +18,7 @@ from skimage_tvflow.core.operators import distance
 from skimage_tvflow.core.parallel import run_all
 from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report
-from skimage_tvflow.core.recorder import SampledTrajectory, Samples, stack_samples
+from skimage_tvflow.core.recorder import Sample, SampledTrajectory, stack_samples
 from skimage_tvflow.core.time_grid import TimeGrid
 
 # Step of the primal-dual iteration: s = _STEP * sqrt(time * deviation). Too short or too long a
@@ -68,13 +68,13 @@ class Minimum:
 
     Attributes
     ----------
-    samples : Samples
+    samples : one for every requested time
     losses : values of the objective on the way
     n_iter : int
     converged : bool
     """
 
-    samples: Samples
+    samples: list[Sample]
     losses: list[float]
     n_iter: int
     converged: bool
@@ -180,7 +180,7 @@ class SpaceTimeIntegrator:
         minimisation: Minimisation,
         error: np.ndarray,
         scale: float,
-    ) -> Samples:
+    ) -> list[Sample]:
         """Sample a trajectory at ``scale`` times the contrast; ``error`` at the grid's ends."""
         start, image = minimisation.start() / scale, self._problem.u[item]
         apart = float(distance(start[None], image[None])) + float(self._problem.rounding[item])
