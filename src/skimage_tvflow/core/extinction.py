@@ -19,6 +19,8 @@ from torch import Tensor
 
 from skimage_tvflow.core.operators import inner, magnitude, total_variation
 
+# Blocks along an axis: with more, noise counts as structure; with fewer, structures average out.
+# The best of 2, 3, 4, 6 and 8 for images, signals and volumes.
 _BLOCKS = 4
 
 

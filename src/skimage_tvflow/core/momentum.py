@@ -34,7 +34,7 @@ _FEW = {
 }
 # For 6 to 16 iterations: a, b, c, d, g and sigma, then gamma and sigma of the last one.
 _SEVERAL = (0.848, 0.85, 1.25, 0.53, 1.13, 0.934, 0.04, 1.27)
-_MOST_SEVERAL = 16
+_MOST_SEVERAL = 16  # iterations
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+# The first spatial axis of a tensor of shape (N, C, *spatial).
 _FIRST_SPATIAL = 2
-# Pixels in a slab. On a CPU it fits the cache and is too small for torch to use its threads, which
-# on a busy machine wait for each other much longer than they work; elsewhere it only limits memory.
+# Pixels that are worked on at a time. On a CPU they fit the cache and are too few for torch to use
+# several threads, which on a busy machine wait for each other much longer than they work.
 _SLAB = {"cpu": 2**13}
+# On other devices the number only limits the memory.
 _SLAB_ELSEWHERE = 2**22
 
 

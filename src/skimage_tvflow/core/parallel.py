@@ -16,7 +16,7 @@ import torch
 from skimage_tvflow.core.progress import REPORT_SECONDS
 
 _T = TypeVar("_T")
-_IMPORTED_IN = os.getpid()
+_IMPORTED_IN = os.getpid()  # another process number means a fork
 
 
 @functools.cache

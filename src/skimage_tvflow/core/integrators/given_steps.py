@@ -16,8 +16,8 @@ from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator
 from skimage_tvflow.core.operators import distance, take
 from skimage_tvflow.core.step_control import even, groups, iterations_for, steps_in_intervals
 
-# Frames of a small image are computed in one compiled call, up to so many bytes of them: Python
-# would take longer than the flow.
+# Bytes of the frames that one compiled call computes: with one call for each frame, Python would
+# take longer than the flow of a small image. Four times as much gains a per cent.
 _CHUNK_BYTES = 2**24
 # Frames of this size are computed one by one, since a frame that nobody has read yet takes memory.
 _LARGE_FRAME = 2**21

@@ -11,6 +11,7 @@ from scipy import sparse
 from scipy.sparse import linalg
 from torch import Tensor
 
+# Relative residual at which a linear solve stops: far below the error of a time step.
 _RTOL = 1e-8
 
 

@@ -27,12 +27,15 @@ from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.recorder import SampledTrajectory, stack_samples
 
-# Steps are equal up to the time WINDOW, in standard deviations of the image. After it their length
-# grows with the time to the power _GROWTH: what is left then is larger, and slower.
+# The step at time t, both in standard deviations of the image:
+#   WINDOW / n_steps * max(t / WINDOW, 1)**_GROWTH
+# What is left at late times is larger and slower. Training takes its steps from the same WINDOW.
+# At the same work WINDOW = .2 has errors 11 to 21 % smaller, _GROWTH = .9 errors 4 to 6 % smaller.
 WINDOW = 0.8
 _GROWTH = 0.5
 
-# Iterations of the dual solve in a step in which the network has raised the total variation.
+# Iterations of the dual solve in a step in which the network has raised the total variation: the
+# best of 5 to 160 on single pixels, checkerboards and stripes.
 _RESCUE = 40
 
 

@@ -14,6 +14,7 @@ from numba import njit
 
 from skimage_tvflow.core.backends.numba.jit import compiled
 
+# Pixels of a row whose sums are kept apart: ROUNDING bounds sums in any order over this many.
 SEGMENT = 256
 # The sums of a segment, in this order: the total variation at the start, middle and end; <u, slope>
 # at the start and end; <|u|, |slope|> at the start and end; the squares of the residual, of the

@@ -15,6 +15,7 @@ from numba import njit
 
 from skimage_tvflow.core.backends.numba.jit import compiled
 
+# Pixels worked on at a time: what they need stays in the first-level cache.
 SEGMENT = 1024
 
 _FLAGS: dict[str, Any] = {"fastmath": {"contract", "nsz", "reassoc", "arcp"}}

@@ -20,6 +20,7 @@ from skimage_tvflow.core.progress import Report
 # Memory that the iterations of one pass may touch at once: half of a common second-level cache.
 # With more, rows leave the cache between two iterations; with less, there are more passes.
 _CACHE_BYTES = 512 * 1024
+# Iterations of one pass, at most: more gain nothing, even where they fit.
 _MOST_DEPTH = 12
 # Pixels times iterations of a tenth of a second: longer computations listen for Ctrl-C.
 _LONG = 2**28

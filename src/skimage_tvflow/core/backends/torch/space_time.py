@@ -54,7 +54,7 @@ RELAXATION = 1.9
 
 # Of Adam, from its authors and the paper.
 BETAS = (0.9, 0.999)
-EPSILON = 1e-8
+EPSILON = 1e-8  # keeps its quotient finite
 
 
 class _TorchMinimisation(ABC):
