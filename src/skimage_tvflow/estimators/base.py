@@ -21,6 +21,7 @@ from sklearn.utils.metadata_routing import UNUSED
 
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.integrate import Method, integrate
+from skimage_tvflow.core.parallel import fork_safe, fork_safe_items
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.callbacks import (
     Callback,
@@ -201,11 +202,12 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         return self._stages(self._check_input(image, t))
 
     def _stages(self, flow_input: FlowInput) -> Iterator[Any]:
-        for frames in self._integrate(flow_input):
+        for frames in fork_safe_items(self._integrate(flow_input)):
             for m in range(len(frames.times)):
                 yield flow_input.frame(frames.u[:, m].contiguous())
         self._warn(frames.error.T, frames.converged, flow_input.image.dtype)
 
+    @fork_safe()
     def _check_input(self, image: Any, t: Any) -> FlowInput:
         """Check the parameters, an image and times, and bring them into the core's layout."""
         self._check_parameters()
@@ -273,6 +275,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         default = inspect.signature(type(self)).parameters[name].default
         return f"For example, type {type(self).__name__}({name}={default!r})."
 
+    @fork_safe()
     def _collect(
         self, flow_input: FlowInput, request: OutputRequest, callback: Callback | None
     ) -> ResultBuilder:

@@ -24,6 +24,7 @@ from skimage_tvflow.core.networks.unrolled import (
     UnrolledNet,
     find_unusable_weight,
 )
+from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, check_callback
 from skimage_tvflow.estimators.result import Progress
@@ -284,6 +285,7 @@ class TVFlowNet(BaseTVFlow):
         trained = self._trained()
         weight_files.save(path, trained.net, trained.recipe)
 
+    @fork_safe()
     def fit(self, image: Any, y: Any = None, *, callback: Callback | None = None) -> Any:
         """Train on images, without targets.
 

@@ -21,8 +21,8 @@ from skimage_tvflow.core.operators import norm_bound
 
 # Smaller images are not divided: one thread is done before others have woken up.
 _LEAST_PIXELS = 2**18
-# A block has at least _OWN_PER_HALO times the rows of its halo and _LEAST_LINES rows (planes in 3-D):
-# with less, threads spend their time on halos and on waiting for each other.
+# A block has at least _OWN_PER_HALO times the rows of its halo, and _LEAST_LINES rows (planes in
+# 3-D): with less, threads spend their time on halos and on waiting for each other.
 _OWN_PER_HALO = 16
 _LEAST_LINES = 64
 # Iterations between two copies of the halos, at most: larger halos cost more work than copies.
