@@ -103,7 +103,7 @@ def test_first_call_after_an_install_compiles_and_says_so_once(source, home):
 @pytest.mark.skipif(sys.platform != "linux", reason="the user's cache has another place")
 def test_an_install_that_cannot_be_written_caches_in_the_folder_of_the_user(source, home):
     # A file in the place of the folder stops even an administrator, whom permissions do not.
-    backends = source / PACKAGE.name / "core" / "backends"
+    backends = source / PACKAGE.name / "core" / "backends" / "numba"
     (backends / "__pycache__").write_text("not a folder")
     for path in [*backends.rglob("*"), backends]:
         path.chmod(0o555 if path.is_dir() else 0o444)
@@ -119,7 +119,9 @@ def test_an_install_that_cannot_be_written_caches_in_the_folder_of_the_user(sour
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the user's cache has another place")
 def test_where_no_folder_can_be_written_it_compiles_and_says_what_to_do(source, tmp_path):
-    (source / PACKAGE.name / "core" / "backends" / "__pycache__").write_text("not a folder")
+    (source / PACKAGE.name / "core" / "backends" / "numba" / "__pycache__").write_text(
+        "not a folder"
+    )
     no_home = tmp_path / "home"
     no_home.write_text("not a folder")
     stderr = flow(source=source, HOME=str(no_home), PYTHONDONTWRITEBYTECODE="1")[2]
@@ -219,8 +221,8 @@ def test_threads_follow_torch(home):
     code = """
 import numpy as np, threading, torch
 from skimage_tvflow import ChambolleTVFlow
-images = np.random.default_rng(0).uniform(size=(9, 96, 96))
-flow = ChambolleTVFlow(batch_axis=0, n_steps=10, order=1, tol=None, max_num_iter=4)
+images = np.random.default_rng(0).uniform(size=(9, 128, 128))
+flow = ChambolleTVFlow(batch_axis=0, n_steps=10, order=1, tol=None, max_num_iter=100)
 flow.transform(images[:1], 0.1)
 for n_threads in (1, 3):
     torch.set_num_threads(n_threads)

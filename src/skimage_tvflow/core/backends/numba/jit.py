@@ -50,8 +50,8 @@ def compiled(**flags: Any) -> Any:
 @functools.cache
 def _say_that_nothing_is_kept() -> None:
     _logger.warning(
-        "Compiled code cannot be kept, as no folder for it can be written to: every process "
-        "compiles anew. Set the environment variable NUMBA_CACHE_DIR to a folder that can."
+        "Compiled code cannot be kept, as no folder for it is writable, so every process compiles "
+        "again. Set NUMBA_CACHE_DIR to a folder that is writable."
     )
 
 

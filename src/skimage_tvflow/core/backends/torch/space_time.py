@@ -49,7 +49,8 @@ from skimage_tvflow.core import losses
 from skimage_tvflow.core.backends.protocol import SpaceTimeGrid
 from skimage_tvflow.core.operators import divergence, gradient, magnitude
 
-# rho above: 2 diverges, 1 is Chambolle and Pock's own iteration and takes nearly twice as long.
+# rho above: with 1, the iteration of Chambolle and Pock, a photograph of 96 x 96 pixels at T = .2
+# takes 1.7 times as many iterations; with 2 and more it diverges.
 RELAXATION = 1.9
 
 # Of Adam, from its authors and the paper.
