@@ -63,8 +63,6 @@ def integrate(
     units, flat = problem.units, problem.deviation == 0
     integrator = method(problem, request, report and throttled(report))
     del problem  # or its image would stay in memory as long as the frames are read
-    # When the mean is put back, a large offset hides a small contrast.
-    rounding = np.where(flat, 0.0, units.rounding())
     if out is not None:
         out = out[:, len(times) - len(moving) :]
     n_iter, converged = np.zeros(len(flat), np.int64), np.ones(len(flat), np.bool_)
@@ -79,6 +77,8 @@ def integrate(
             largest = torch.stack(u.flatten(2).aminmax(dim=2)).abs().amax(0).cpu().numpy()
             last_place = largest.astype(np.float64) * torch.finfo(u.dtype).eps
             bound = np.where(flat, 0.0, bound.T * units.scale + last_place.T).T
+        # When the mean is put back, a large offset hides a small contrast.
+        rounding = np.where(flat, 0.0, units.rounding())
         yield Frames(
             times=frames.times,
             u=u,
