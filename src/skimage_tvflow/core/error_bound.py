@@ -28,7 +28,7 @@ from torch import Tensor
 from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.backends.protocol import ROUNDING
 from skimage_tvflow.core.operators import distance
-from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.core.step_control import even, iterations_for
 
@@ -86,23 +86,23 @@ def certify(
         distance to it; the smaller bound counts
     report : called after every time, and after every Euler step, with the fraction of the work done
     """
-    unit = problem.unit
+    lengths = np.diff(solver_times([0.0, *times], problem.unit), axis=0)
     own = ErrorBound(problem.rounding, problem.spacing)
     finer = _FinerTrajectory(problem, refine) if refine else None
-    before, now, bounds = problem.u, 0.0, []
+    before, bounds = problem.u, []
     for m, time in enumerate(times):
         after = u[:, m]
         if time == 0:
             own.value += distance(after, before).cpu().numpy()
         else:
-            own.add_step(before, after, dual[:, m], (time - now) * unit)
+            own.add_step(before, after, dual[:, m], lengths[m])
         bounds.append(own.value.copy())
         if finer is not None:
             part = share_of(report, m / len(times), (m + 1) / len(times))
-            bounds[-1] = np.minimum(bounds[-1], finer.bound(after, (time - now) * unit, part))
+            bounds[-1] = np.minimum(bounds[-1], finer.bound(after, lengths[m], part))
         if report is not None:
             report((m + 1) / len(times))
-        before, now = after, time
+        before = after
     return np.stack(bounds, 1)
 
 

@@ -9,9 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skimage_tvflow.core.backends.protocol import ROUNDING
 from skimage_tvflow.core.frames import Frames, OutputRequest
+from skimage_tvflow.core.operators import exact_dtype, rms
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report, throttled
+from skimage_tvflow.core.scaling import Units
 
 
 class Integrator(Protocol):
@@ -61,6 +64,7 @@ def integrate(
         return
     problem = Problem.of(image, spacing)
     units, flat = problem.units, problem.deviation == 0
+    size = problem.deviation * (1 + ROUNDING)
     integrator = method(problem, request, report and throttled(report))
     del problem  # or its image would stay in memory as long as the frames are read
     if out is not None:
@@ -73,10 +77,11 @@ def integrate(
             u[flat] = image[flat][:, None]
         bound = frames.bound
         if bound is not None:
+            bound = np.minimum(bound.T, _distance_from_mean(u, units) + size) * units.scale
             # The result was rounded once more, to the precision of the image.
             largest = torch.stack(u.flatten(2).aminmax(dim=2)).abs().amax(0).cpu().numpy()
             last_place = largest.astype(np.float64) * torch.finfo(u.dtype).eps
-            bound = np.where(flat, 0.0, bound.T * units.scale + last_place.T).T
+            bound = np.where(flat, 0.0, bound + last_place.T).T
         # When the mean is put back, a large offset hides a small contrast.
         rounding = np.where(flat, 0.0, units.rounding())
         yield Frames(
@@ -89,6 +94,16 @@ def integrate(
             bound=bound,
             losses=frames.losses,
         )
+
+
+def _distance_from_mean(u: Tensor, units: Units) -> np.ndarray:
+    """RMS distance of frames (N, M, C, *spatial) from the mean in the solver's values, (M, N).
+
+    The flow never gets further from the mean than the image is, so this and that distance together
+    bound the error: long after extinction by little more than the distance itself.
+    """
+    frames = units.to_solver(u.to(exact_dtype(u)).transpose(0, 1))
+    return np.stack([rms(frame).cpu().numpy() for frame in frames]) * (1 + ROUNDING)
 
 
 def _start(image: Tensor, request: OutputRequest) -> Frames:
