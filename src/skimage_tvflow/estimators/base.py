@@ -37,6 +37,8 @@ from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.times import resolve_times
 
 _IMAGES_ONLY = OutputRequest()
+# Modules between a warning and the caller's code; contextlib runs the decorator `fork_safe`.
+_OWN = ("skimage_tvflow", "contextlib")
 
 
 class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -353,6 +355,6 @@ def _is_table(axes: ImageAxes) -> bool:
 def _depth_of_caller() -> int:
     """The `stacklevel` for `warnings.warn` at which the caller's own code is."""
     frame, depth = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals["__name__"].startswith("skimage_tvflow"):
+    while frame.f_back and frame.f_globals["__name__"].startswith(_OWN):
         frame, depth = frame.f_back, depth + 1
     return depth
