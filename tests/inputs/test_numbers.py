@@ -57,7 +57,7 @@ def test_the_ends_of_the_range():
     for large in (10, 10**400):
         with pytest.raises(ValueError, match=r"n must be an integer >= 1 and <= 9, got 10"):
             check_number(large, "n", 1, 9, example=3, integer=True)
-    assert check_number(10**400, "n", 1, example=3, integer=True) == 10**400
+    assert check_number(10**300, "n", 1, example=3, integer=True) == 10**300
 
 
 def test_a_tensor_without_data():

@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.axes import ImageAxes
-from skimage_tvflow.inputs.times import RequestedTimes
+from skimage_tvflow.inputs.times import RequestedTimes, resolve_times
 
 __all__ = ["FlowInput"]
 
@@ -39,6 +40,40 @@ class FlowInput:
     times: RequestedTimes
     restore: Callable[[torch.Tensor], Any]
 
+    @classmethod
+    def read(
+        cls, image: Any, t: Any = 0.0, *, spacing: Any = None, device: Any = None, **axes: Any
+    ) -> FlowInput:
+        """
+        Check an image and times, and bring them into the layout of the core.
+
+        Parameters
+        ----------
+        image : array-like
+            The image, see `ingest`.
+        t : float or sequence of float, optional
+            The requested times.
+        spacing, device : object, optional
+            As the caller gave them.
+        **axes : dict
+            `batch_axis`, `channel_axis` and `coupled_channels`, see `ImageAxes.resolve`.
+
+        Returns
+        -------
+        FlowInput
+            The image and the times.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If anything is not what it must be.
+        """
+        times = resolve_times(t)
+        data = ingest(image, device=device)
+        resolved = ImageAxes.resolve(data.tensor.shape, **axes)
+        u = resolved.to_core(data.tensor)
+        return cls(u, resolved, resolved.spacing(spacing), times, data.restore)
+
     def frame(self, u: torch.Tensor) -> Any:
         """
         Bring images of the core to the caller's layout and kind of array.
@@ -64,7 +99,7 @@ class FlowInput:
         Parameters
         ----------
         u : torch.Tensor, shape (T, N, C, *spatial)
-            The flow at the requested times, in the order asked.
+            The flow at the requested times, in the order requested.
 
         Returns
         -------
