@@ -88,8 +88,7 @@ def extinction_of(flow_input: FlowInput, rtol: float, report: Report | None = No
     float
         The extinction time.
     """
-    image, axes, spacing = flow_input.image, flow_input.axes, flow_input.spacing
-    return float(np.max(extinction_times(image, axes, spacing, rtol, report)))
+    return float(np.max(extinction_times(flow_input, rtol, report)))
 
 
 def flow_frames(
