@@ -185,7 +185,7 @@ class TestFuse:
         image = camera(16)
         with pytest.raises(ValueError, match=r"other has shape \(8, 8\), .*\(16, 16\)\. Crop"):
             fuse(image, camera(8), (0.1, 1))
-        with pytest.raises(ValueError, match=r"mask has shape \(16,\), .*\(16, 16\)\. Pass"):
+        with pytest.raises(ValueError, match=r"mask has shape \(16,\), .*\(16, 16\)\. Crop"):
             fuse(image, image, (0.1, 1), mask=np.ones(16))
         with pytest.raises(ValueError, match="must increase"):
             fuse(image, image, (1, 0.1))

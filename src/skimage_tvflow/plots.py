@@ -118,16 +118,20 @@ def plot_bands(
     >>> [ax.get_title() for ax in plot_bands(parts, n=2).ravel()[2:]]
     ['residual']
     """
-    residual = _numpy(decomposition.residual)
-    _refuse_shape(residual.shape, "the decomposed image")
-    bands = _numpy(decomposition.bands)
-    groups = np.array_split(np.arange(len(bands)), _number_of_groups(n, axes, len(bands)))
+    residual = _read_image(decomposition.residual, "the decomposed image")
+    bands = ingest(decomposition.bands).tensor.cpu().numpy()
+    if n is None:
+        n = N_GROUPS if axes is None else max(np.size(axes) - 1, 1)
+    n = min(check_number(n, "n", 1, example=7, integer=True), len(bands))
+    groups = np.array_split(np.arange(len(bands)), n)
     images = [bands[group].sum(0) for group in groups]
     grid = _grid(axes, len(images) + 1)
     whole = sum(images) + residual
     for ax, group, image in zip(grid.ravel(), groups, images):
         reach = max(np.percentile(np.abs(image), 100 - CLIPPED), FAINT * np.ptp(whole))
-        _show(ax, image, -reach, reach, _title(decomposition.times[group]))
+        ends = dict.fromkeys(decomposition.times[group[[0, -1]]])  # one for a single band
+        title = " to ".join(format_number(t, 2) for t in ends)
+        _show(ax, image, -reach, reach, f"t = {title}")
     _show(grid.ravel()[len(images)], residual, whole.min(), whole.max(), "residual")
     return grid
 
@@ -168,16 +172,14 @@ def plot_scale_space(frames: Any, times: Sequence[float], axes: Any = None) -> n
     >>> [ax.get_title() for ax in plot_scale_space(tv_flow(image, times), times)[0]]
     ['t = 0', 't = 0.1', 't = 0.2']
     """
-    images = [_numpy(frame) for frame in frames]
+    images = [_read_image(frame, "a frame") for frame in frames]
     if len(images) != len(times) or not images:
         raise ValueError(
             f"There are {len(images)} frames and {len(times)} times, and one time for each of at "
             "least one frame is needed. Pass what the flow returned with the times it was given."
         )
-    for image in images:
-        _refuse_shape(image.shape, "a frame")
     grid = _grid(axes, len(images))
-    low, high = min(image.min() for image in images), max(image.max() for image in images)
+    low, high = min(map(np.min, images)), max(map(np.max, images))
     for ax, image, t in zip(grid.ravel(), images, times):
         _show(ax, image, low, high, f"t = {format_number(t)}")
     return grid
@@ -193,11 +195,6 @@ def _show(ax: Any, image: np.ndarray, low: float, high: float, title: str) -> No
     ax.set_axis_off()
 
 
-def _title(times: np.ndarray) -> str:
-    first, last = format_number(times[0], 2), format_number(times[-1], 2)
-    return f"t = {first}" if len(times) == 1 else f"t = {first} to {last}"
-
-
 def _are_geometric(times: np.ndarray) -> bool:
     """Tell whether times are closer to a geometric than to an arithmetic progression."""
     if len(times) < 3 or times[0] <= 0:
@@ -206,19 +203,16 @@ def _are_geometric(times: np.ndarray) -> bool:
     return bool(uneven[0] < uneven[1])
 
 
-def _number_of_groups(n: int | None, axes: Any, n_bands: int) -> int:
-    if n is None:
-        n = N_GROUPS if axes is None else max(np.size(axes) - 1, 1)
-    return min(check_number(n, "n", 1, example=7, integer=True), n_bands)
-
-
-def _refuse_shape(shape: tuple[int, ...], what: str) -> None:
-    if len(shape) == 2 or (len(shape) == 3 and shape[-1] in (3, 4)):
-        return
-    raise ValueError(
-        f"{what} has the shape {shape}, and a 2-D image, or one with 3 or 4 channels along its "
-        "last axis, is needed. Pass a 2-D slice, one image of a batch, or the channels last."
-    )
+def _read_image(image: Any, what: str) -> np.ndarray:
+    """Read an image that can be drawn: 2-D, gray or with its colours last."""
+    values = ingest(image).tensor.cpu().numpy()
+    if values.ndim != 2 and (values.ndim != 3 or values.shape[-1] not in (3, 4)):
+        raise ValueError(
+            f"{what} has the shape {values.shape}, and a 2-D image, or one with 3 or 4 channels "
+            "along its last axis, is needed. Pass a 2-D slice, one image of a batch, or the "
+            "channels last."
+        )
+    return values
 
 
 def _grid(axes: Any, n_images: int) -> np.ndarray:
@@ -240,6 +234,7 @@ def _grid(axes: Any, n_images: int) -> np.ndarray:
 
 
 def _new_axes(rows: int, columns: int, size: tuple[float, float]) -> np.ndarray:
+    """Make a figure with a grid of axes."""
     try:
         import matplotlib.pyplot as plt
     except ImportError as error:
@@ -249,7 +244,3 @@ def _new_axes(rows: int, columns: int, size: tuple[float, float]) -> np.ndarray:
         ) from error
     figure = plt.figure(figsize=size, layout="constrained")
     return figure.subplots(rows, columns, squeeze=False)
-
-
-def _numpy(image: Any) -> np.ndarray:
-    return ingest(image).tensor.cpu().numpy()

@@ -9,7 +9,7 @@ from skimage_tvflow.core.operators import exact_dtype
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
-from skimage_tvflow.spectral.decompose import flow_bands
+from skimage_tvflow.spectral.flow_bands import flow_bands
 
 __all__ = ["band_pass"]
 
@@ -45,6 +45,6 @@ def band_pass(
     times = (_JUST_BEFORE * first, *np.geomspace(first, last, _N_TIMES).tolist())
     total = torch.zeros_like(flow_input.image, dtype=exact_dtype(flow_input.image))
     for part in flow_bands(flow, flow_input, times, report):
-        if part.after is not None and part.time >= first:
+        if first <= part.time < last:
             total += part.image
     return total

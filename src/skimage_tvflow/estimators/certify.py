@@ -118,13 +118,7 @@ def certify(
     report = WorkReport.of(callback)
     refine = check_number(refine, "refine", 0, example=8, integer=True)
     flow_input = FlowInput.read(
-        image,
-        times,
-        spacing=spacing,
-        channel_axis=channel_axis,
-        batch_axis=batch_axis,
-        coupled_channels=coupled_channels,
-        device=device,
+        image, times, spacing, channel_axis, batch_axis, coupled_channels, device
     )
     axes, requested = flow_input.axes, flow_input.times
     count = len(requested.order)

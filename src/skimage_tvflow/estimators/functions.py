@@ -100,14 +100,7 @@ def total_variation(
     ValueError, TypeError
         If the image or a parameter is not what it must be, or J is beyond the largest float64.
     """
-    data = FlowInput.read(
-        image,
-        spacing=spacing,
-        channel_axis=channel_axis,
-        batch_axis=batch_axis,
-        coupled_channels=coupled_channels,
-        device=device,
-    )
+    data = FlowInput.read(image, 0.0, spacing, channel_axis, batch_axis, coupled_channels, device)
     u, finest = data.image, min(data.spacing)
     # Squares of values such as 1e200 are out of range: divide every item by a power of two.
     largest = u.abs().flatten(1).amax(1).clamp(min=torch.finfo(u.dtype).tiny)
@@ -183,12 +176,7 @@ def extinction_time(
     rtol = check_number(rtol, "rtol", 0, 1, example=0.01, open_ends=True)
     report = WorkReport.of(callback)
     flow_input = FlowInput.read(
-        image,
-        spacing=spacing,
-        channel_axis=channel_axis,
-        batch_axis=batch_axis,
-        coupled_channels=coupled_channels,
-        device=device,
+        image, 0.0, spacing, channel_axis, batch_axis, coupled_channels, device
     )
     times = extinction_times(flow_input, rtol, report)
     if report is not None:

@@ -57,7 +57,6 @@ class ImageAxes:
     def resolve(
         cls,
         shape: Sequence[int],
-        *,
         batch_axis: int | None = None,
         channel_axis: int | None = None,
         coupled_channels: bool = False,

@@ -42,7 +42,14 @@ class FlowInput:
 
     @classmethod
     def read(
-        cls, image: Any, t: Any = 0.0, *, spacing: Any = None, device: Any = None, **axes: Any
+        cls,
+        image: Any,
+        t: Any = 0.0,
+        spacing: Any = None,
+        channel_axis: int | None = None,
+        batch_axis: int | None = None,
+        coupled_channels: bool = False,
+        device: Any = None,
     ) -> FlowInput:
         """
         Check an image and times, and bring them into the layout of the core.
@@ -53,10 +60,8 @@ class FlowInput:
             The image, see `ingest`.
         t : float or sequence of float, optional
             The requested times.
-        spacing, device : object, optional
-            As the caller gave them.
-        **axes : dict
-            `batch_axis`, `channel_axis` and `coupled_channels`, see `ImageAxes.resolve`.
+        spacing, channel_axis, batch_axis, coupled_channels, device : object, optional
+            As the caller gave them, see `ImageAxes`.
 
         Returns
         -------
@@ -70,9 +75,9 @@ class FlowInput:
         """
         times = resolve_times(t)
         data = ingest(image, device=device)
-        resolved = ImageAxes.resolve(data.tensor.shape, **axes)
-        u = resolved.to_core(data.tensor)
-        return cls(u, resolved, resolved.spacing(spacing), times, data.restore)
+        axes = ImageAxes.resolve(data.tensor.shape, batch_axis, channel_axis, coupled_channels)
+        u = axes.to_core(data.tensor)
+        return cls(u, axes, axes.spacing(spacing), times, data.restore)
 
     def frame(self, u: torch.Tensor) -> Any:
         """
