@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.numbers import check_number
 from skimage_tvflow.number_format import format_number
-
-if TYPE_CHECKING:
-    from skimage_tvflow.spectral.decomposition import SpectralDecomposition
+from skimage_tvflow.spectral.decomposition import SpectralDecomposition
 
 COLUMNS = 4
 N_GROUPS = 2 * COLUMNS - 1  # groups of bands that, with the residual, fill two rows
@@ -62,8 +60,7 @@ def plot_spectrum(decomposition: SpectralDecomposition, ax: Any = None, *, kind:
     'log'
     """
     heights = decomposition.power_spectrum(kind)
-    if ax is None:
-        ax = _new_axes(1, 1, (6.0, 4.0))[0, 0]
+    ax = _grid(ax, 1, (6.0, 4.0)).ravel()[0]
     lines = ax.plot(decomposition.times, heights, marker="o", markersize=3)
     if heights.ndim == 2 and len(lines) <= N_NAMED:
         ax.legend(lines, [f"image {k}" for k in range(len(lines))])
@@ -208,21 +205,27 @@ def _read_image(image: Any, what: str) -> np.ndarray:
     values = ingest(image).tensor.cpu().numpy()
     if values.ndim != 2 and (values.ndim != 3 or values.shape[-1] not in (3, 4)):
         raise ValueError(
-            f"{what} has the shape {values.shape}, and a 2-D image, or one with 3 or 4 channels "
-            "along its last axis, is needed. Pass a 2-D slice, one image of a batch, or the "
-            "channels last."
+            f"{what} has the shape {values.shape}, and a 2-D image, with 3 or 4 channels last if "
+            "any, is needed. Pass a 2-D slice, one image of a batch, or the channels last."
         )
     return values
 
 
-def _grid(axes: Any, n_images: int) -> np.ndarray:
+def _grid(axes: Any, n_images: int, size: tuple[float, float] = (2.6, 2.8)) -> np.ndarray:
     """Return an array of at least as many axes as images, the others blank."""
     if axes is None:
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ImportError(
+                "matplotlib is needed to draw pictures, and it is not installed. "
+                "Type: pip install 'skimage-tvflow[plot]'"
+            ) from error
         columns = min(COLUMNS, n_images)
         rows = -(-n_images // columns)
-        grid = _new_axes(rows, columns, (2.6 * columns, 2.8 * rows))
-    else:
-        grid = np.atleast_1d(np.asarray(axes, dtype=object))
+        figure = plt.figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
+    grid = np.atleast_1d(np.asarray(axes, dtype=object))
     if grid.size < n_images:
         raise ValueError(
             f"axes holds {grid.size}, and {n_images} are needed, one for each image. Pass "
@@ -231,16 +234,3 @@ def _grid(axes: Any, n_images: int) -> np.ndarray:
     for ax in grid.ravel()[n_images:]:
         ax.set_axis_off()
     return grid
-
-
-def _new_axes(rows: int, columns: int, size: tuple[float, float]) -> np.ndarray:
-    """Make a figure with a grid of axes."""
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "matplotlib is needed to draw pictures, and it is not installed. "
-            "Type: pip install 'skimage-tvflow[plot]'"
-        ) from error
-    figure = plt.figure(figsize=size, layout="constrained")
-    return figure.subplots(rows, columns, squeeze=False)

@@ -7,16 +7,13 @@ from typing import Any
 
 import torch
 
-from skimage_tvflow.applications.band_pass import band_pass
 from skimage_tvflow.core.progress import share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.spectral.band_times import check_band_times
-from skimage_tvflow.spectral.flow_bands import check_input
-
-__all__ = ["fuse"]
+from skimage_tvflow.spectral.flow_bands import band_pass, check_input
 
 
 def fuse(

@@ -17,8 +17,6 @@ from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.numbers import check_number
 from skimage_tvflow.spectral.flow_bands import check_input, flow_bands
 
-__all__ = ["denoise", "noise_level"]
-
 # Noise of standard deviation 1 has vanished by about t = 1, and small structures by 4; in 1-D,
 # where a pixel has two neighbours, both live longer.
 _FIRST, _LAST, _LAST_1D = 0.1, 4, 20

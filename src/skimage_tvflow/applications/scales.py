@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from skimage_tvflow.applications.band_pass import band_pass
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.numbers import check_number
 from skimage_tvflow.spectral.band_times import check_band_times
-from skimage_tvflow.spectral.flow_bands import check_input
-
-__all__ = ["select_scale"]
+from skimage_tvflow.spectral.flow_bands import band_pass, check_input
 
 # Relative error of the flow: less does not show in a picture.
 _TOL = 3e-3

@@ -14,8 +14,6 @@ from skimage_tvflow.inputs.numbers import check_number
 from skimage_tvflow.spectral.decompose import decompose
 from skimage_tvflow.spectral.flow_bands import check_input, flow_bands
 
-__all__ = ["separate_texture"]
-
 # Bands of the spectrum that is divided: enough to see two classes.
 _N_BANDS = 32
 # Relative error of the flow: less does not show in a picture.

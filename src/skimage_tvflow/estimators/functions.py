@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 from skimage_tvflow.core import operators
 from skimage_tvflow.core.extinction_time import extinction_time as search_extinction_time
@@ -101,19 +100,15 @@ def total_variation(
         If the image or a parameter is not what it must be, or J is beyond the largest float64.
     """
     data = FlowInput.read(image, 0.0, spacing, channel_axis, batch_axis, coupled_channels, device)
-    u, finest = data.image, min(data.spacing)
-    # Squares of values such as 1e200 are out of range: divide every item by a power of two.
-    largest = u.abs().flatten(1).amax(1).clamp(min=torch.finfo(u.dtype).tiny)
-    scale = torch.exp2(largest.log2().floor())
-    scaled = u / scale.reshape(-1, *[1] * (u.ndim - 1))
-    variation = operators.total_variation(scaled, [h / finest for h in data.spacing])
+    # Squares of values such as 1e200 are out of range: a problem is in units of a power of two.
+    problem, finest = Problem.of(data.image, data.spacing), min(data.spacing)
+    variation = operators.total_variation(problem.u, problem.spacing).cpu().numpy()
     with np.errstate(over="ignore"):
-        total = data.axes.total(variation.cpu().numpy() / finest * scale.double().cpu().numpy())
+        total = data.axes.total(variation / finest * problem.units.scale)
     if not np.isfinite(total).all():
         raise ValueError(
-            f"The total variation of an image with values up to {float(largest.max()):.3g} on a "
-            f"grid of spacing {finest:.3g} is beyond the largest float64. Pass the image divided "
-            "by its largest value: J(u / c) = J(u) / c."
+            f"The total variation of the image on a grid of spacing {finest:.3g} is beyond the "
+            "largest float64. Pass the image divided by its largest value: J(u / c) = J(u) / c."
         )
     return _plain(total)
 

@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from skimage_tvflow.inputs.array_kinds import read_array
 from skimage_tvflow.inputs.devices import resolve_device
-from skimage_tvflow.inputs.other_arrays import read_array
-
-__all__ = ["Ingested", "ingest"]
 
 # J(u) is a sum over pixels of at most 2 sqrt(n) times the largest value, n axes.
 _HEADROOM = 8
@@ -123,8 +121,7 @@ def _working_dtype(values: np.ndarray | torch.Tensor, name: str) -> torch.dtype:
     if not _NUMBERS.match(dtype):
         raise TypeError(
             f"{name} holds values of type {values.dtype}, and the flow needs real numbers. Pass "
-            f"numbers: {name}=skimage.io.imread('file.png') for a file, {name}.astype(float) for "
-            "text."
+            f"{name}=skimage.io.imread('file.png') for a file, {name}.astype(float) for text."
         )
     on_mps = isinstance(values, torch.Tensor) and values.device.type == "mps"  # has no float64
     return torch.float32 if on_mps or _SINGLE.match(dtype) else torch.float64
@@ -164,8 +161,7 @@ def _check_values(tensor: torch.Tensor, name: str) -> None:
     largest_sum = torch.finfo(torch.float64).max / _HEADROOM
     if half_range > largest / 2 or max(-low, high) > largest_sum / count:
         raise ValueError(
-            f"{name} has values from {low:.3g} to {high:.3g}, and differences or sums of its "
-            f"{count} values are beyond the largest {str(tensor.dtype)[6:]} number, "
-            f"{largest:.3g}. Divide {name} by its largest value and t as well: the flow of {name} "
-            "/ c at t / c is the flow of the image at t, divided by c."
+            f"{name} has values from {low:.3g} to {high:.3g}, and sums or differences of its "
+            f"{count} values are beyond the largest {str(tensor.dtype)[6:]} number. Divide {name} "
+            f"by its largest value, and t as well: then the flow is divided by it, too."
         )

@@ -13,8 +13,6 @@ import torch
 
 from skimage_tvflow.inputs.spacing import resolve_spacing
 
-__all__ = ["ImageAxes"]
-
 _EXAMPLES = {
     "batch_axis": "For a stack of 2-D images pass batch_axis=0.",
     "channel_axis": "For colours along the last axis pass channel_axis=-1.",
@@ -96,9 +94,8 @@ class ImageAxes:
         channel = _resolve_axis("channel_axis", channel_axis, shape)
         if batch is not None and batch == channel:
             raise ValueError(
-                f"batch_axis={batch_axis} and channel_axis={channel_axis} are the same axis of an "
-                f"image of shape {shape}, and they must differ. For a stack of colour images pass "
-                "batch_axis=0, channel_axis=-1."
+                f"batch_axis={batch_axis} and channel_axis={channel_axis} are the same axis, and "
+                "must differ. For a stack of colour images pass batch_axis=0, channel_axis=-1."
             )
         if coupled_channels and channel is None:
             raise ValueError(
@@ -108,10 +105,9 @@ class ImageAxes:
         axes = cls(shape, batch, channel, bool(coupled_channels))
         if not axes.spatial_axes:
             raise ValueError(
-                f"No spatial axis is left in an image of shape {shape} with batch_axis="
-                f"{batch_axis} and channel_axis={channel_axis}; the flow needs at least one. "
-                "Reshape your data: pass image.reshape(1, -1) for one signal with batch_axis=0, "
-                "or leave the axes at None."
+                f"No spatial axis is left in an image of shape {shape} with {batch_axis=} and "
+                f"{channel_axis=}, and the flow needs at least one. Leave them out, or pass "
+                "image.reshape(1, -1) for one signal with batch_axis=0."
             )
         return axes
 

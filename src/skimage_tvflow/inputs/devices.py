@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["available_devices", "resolve_device"]
-
 
 def resolve_device(
     device: str | torch.device, *, home: torch.device, dtype: torch.dtype

@@ -12,8 +12,6 @@ from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.axes import ImageAxes
 from skimage_tvflow.inputs.times import RequestedTimes, resolve_times
 
-__all__ = ["FlowInput"]
-
 
 @dataclass(frozen=True)
 class FlowInput:

@@ -14,8 +14,6 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from skimage_tvflow.inputs.array_kinds import check_kind
 
-__all__ = ["LARGEST_COUNT", "check_number", "read_numbers"]
-
 LARGEST_COUNT = 10**9
 """Largest count (of steps, iterations) that a parameter may have: int64 holds products of two."""
 _LARGEST = sys.float_info.max

@@ -9,8 +9,6 @@ import numpy as np
 
 from skimage_tvflow.inputs.numbers import read_numbers
 
-__all__ = ["resolve_spacing"]
-
 # Across the longest axis, a quarter of the digits of a difference are left.
 _LARGEST_RATIO = 1e12
 # Squares of these and of their inverses are far inside the range of float64.

@@ -9,8 +9,6 @@ import numpy as np
 
 from skimage_tvflow.inputs.numbers import read_numbers
 
-__all__ = ["RequestedTimes", "resolve_times"]
-
 _ADVICE = "Pass a number, e.g. t=0.1, or several, e.g. t=[0.05, 0.1]."
 
 

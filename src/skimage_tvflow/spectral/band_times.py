@@ -13,8 +13,6 @@ from skimage_tvflow.estimators.functions import extinction_times, times_up_to
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.times import resolve_times
 
-__all__ = ["check_band_times", "check_times", "choose_times"]
-
 # The extinction time is known to 5 %. The last band, up to 1.5 times it, takes all that is left.
 _RTOL, _BEYOND = 0.05, (1.25, 1.5)
 # Part of the work that the search for the extinction time takes: 2 % for 10 to 40 bands of the

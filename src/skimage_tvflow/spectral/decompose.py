@@ -16,8 +16,6 @@ from skimage_tvflow.spectral.band_times import check_times, choose_times
 from skimage_tvflow.spectral.decomposition import SpectralBand, SpectralDecomposition
 from skimage_tvflow.spectral.flow_bands import check_input, flow_bands
 
-__all__ = ["decompose", "iter_bands", "spectral_decompose"]
-
 
 def spectral_decompose(
     image: Any,

@@ -9,8 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["SpectralBand", "SpectralDecomposition"]
-
 BandWeights = Sequence[float] | np.ndarray | Callable[[np.ndarray], Any]
 
 

@@ -18,6 +18,8 @@ import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
+import torch
 from torch import Tensor
 
 from skimage_tvflow.core.operators import exact_dtype
@@ -27,7 +29,10 @@ from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.times import resolve_times
 
-__all__ = ["Band", "check_input", "flow_bands"]
+# Times that sample a band of times; the sharpness of its edges depends on them alone.
+_N_TIMES = 9
+# The first band of a decomposition holds all that vanishes before it: one just before is left out.
+_JUST_BEFORE = 0.95
 
 
 class Band(NamedTuple):
@@ -122,3 +127,34 @@ def flow_bands(
         report(1.0)
     assert before is not None
     yield Band(math.inf, last - now * before, before)
+
+
+def band_pass(
+    flow: BaseTVFlow, flow_input: FlowInput, band: tuple[float, ...], report: Report | None
+) -> Tensor:
+    """
+    Compute what vanishes between two times, without holding the single bands.
+
+    Parameters
+    ----------
+    flow : estimator
+        Which computes the flow.
+    flow_input : FlowInput
+        The image.
+    band : (float, float)
+        Two increasing times above 0.
+    report : callable or None
+        It is told the fraction of the work done.
+
+    Returns
+    -------
+    Tensor of shape (N, C, *spatial)
+        In float64 where the device has it.
+    """
+    first, last = band
+    times = (_JUST_BEFORE * first, *np.geomspace(first, last, _N_TIMES).tolist())
+    total = torch.zeros_like(flow_input.image, dtype=exact_dtype(flow_input.image))
+    for part in flow_bands(flow, flow_input, times, report):
+        if first <= part.time < last:
+            total += part.image
+    return total
