@@ -27,7 +27,9 @@ def test_every_kind_of_integer_becomes_an_int(value):
     assert number == 2
 
 
-@pytest.mark.parametrize("value", [True, np.True_, torch.tensor(True), "2", None, 2j, [2.0]])
+@pytest.mark.parametrize(
+    "value", [True, np.True_, torch.tensor(True), "2", None, 2j, [2.0], np.ma.masked]
+)
 def test_what_is_no_number(value):
     for error in (ValueError, TypeError):
         with pytest.raises(error, match=r"^sigma must be a number, got .*\. Pass sigma=0\.1\.$"):

@@ -266,4 +266,5 @@ def times_up_to(extinction: float, n: int) -> np.ndarray:
 
 
 def _plain(values: np.ndarray) -> Any:
+    """Make a float of an array without axes."""
     return float(values) if values.ndim == 0 else values

@@ -192,6 +192,7 @@ class SpectralDecomposition:
         return self.reconstruct(~self._within(t1, t2))
 
     def _within(self, t1: float, t2: float) -> np.ndarray:
+        """Tell which bands vanish from `t1` on and before `t2`."""
         if not t1 < t2:
             raise ValueError(
                 f"A band needs t1 < t2, got t1={t1} and t2={t2}. Pass the smaller time first."
