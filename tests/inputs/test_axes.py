@@ -135,6 +135,7 @@ class TestErrorsPerItem:
         for function in (axes.combine, axes.total, axes.every):
             assert isinstance(function(errors[0]), np.ndarray)
             assert function(errors[0]).shape == ()
+            assert function(errors[:0]).shape == (0,)
 
     def test_coupled_channels_are_one_item(self):
         axes = ImageAxes.resolve((4, 9, 2), batch_axis=0, channel_axis=-1, coupled_channels=True)

@@ -98,8 +98,8 @@ def _restorer(image: Any) -> Callable[[torch.Tensor], Any]:
     device: Any = getattr(image, "device", None)
 
     def restore(u: torch.Tensor) -> Any:
-        """Also move to the image's device, where its library has several on one of torch's."""
         array: Any = reader(u) if reader else u.cpu().numpy()
+        # a library may have several devices on one of torch's
         elsewhere = device is not None and getattr(array, "device", device) != device
         return array.to_device(device) if elsewhere and hasattr(array, "to_device") else array
 

@@ -94,7 +94,7 @@ class ImageAxes:
         channel = _resolve_axis("channel_axis", channel_axis, shape)
         if batch is not None and batch == channel:
             raise ValueError(
-                f"batch_axis={batch_axis} and channel_axis={channel_axis} are the same axis, and "
+                f"batch_axis={batch_axis} and channel_axis={channel_axis} are the same axis and "
                 "must differ. For a stack of colour images pass batch_axis=0, channel_axis=-1."
             )
         if coupled_channels and channel is None:
@@ -287,7 +287,8 @@ class ImageAxes:
 
     def _by_channel(self, values: np.ndarray) -> np.ndarray:
         """Give the channels of an item, the problems of the core, an axis of their own."""
-        return values.reshape(*values.shape[:-1], *self.batch_shape, -1)
+        n_channels = self.core_shape[0] // math.prod(self.batch_shape)
+        return values.reshape(*values.shape[:-1], *self.batch_shape, n_channels)
 
 
 def _leading_shape(x: torch.Tensor, trailing: tuple[int, ...], what: str) -> tuple[int, ...]:

@@ -44,19 +44,13 @@ def resolve_spacing(spacing: Any, n_spatial: int) -> tuple[float, ...]:
     values = read_numbers(spacing, "spacing", need=need, advice=advice)
     smallest, largest = values.min(initial=math.inf), values.max(initial=0)
     if values.shape not in ((), (n_spatial,)):
-        need = f"one number, or one for each of the {n_spatial} spatial axes"
+        need = f"be one number, or one for each of the {n_spatial} spatial axes"
     elif not (smallest > 0 and largest < math.inf):
-        need = "positive and finite"
+        need = "be positive and finite"
     elif largest / _LARGEST_RATIO > smallest:
-        need = (
-            f"of sizes that differ by less than {_LARGEST_RATIO:.0e}, or differences along the "
-            "longest axis are lost in rounding"
-        )
+        need = f"not differ by more than {_LARGEST_RATIO:.0e}, where rounding hides differences"
     elif smallest < _SMALLEST or largest > _LARGEST:
-        need = (
-            f"between {_SMALLEST:.0e} and {_LARGEST:.0e}, or its square is out of range: choose "
-            "another unit of length, e.g. the pixel"
-        )
+        need = f"be between {_SMALLEST:.0e} and {_LARGEST:.0e}, as its square is used"
     else:
         return tuple(np.broadcast_to(values, (n_spatial,)).tolist())
-    raise ValueError(f"spacing must be {need}, got {spacing!r}. {advice}")
+    raise ValueError(f"spacing must {need}, got {spacing!r}. {advice}")
