@@ -48,9 +48,11 @@ def resolve_spacing(spacing: Any, n_spatial: int) -> tuple[float, ...]:
     elif not (smallest > 0 and largest < math.inf):
         need = "be positive and finite"
     elif largest / _LARGEST_RATIO > smallest:
-        need = f"not differ by more than {_LARGEST_RATIO:.0e}, where rounding hides differences"
+        need = f"not differ by more than a factor of {_LARGEST_RATIO:.0e} between axes"
     elif smallest < _SMALLEST or largest > _LARGEST:
-        need = f"be between {_SMALLEST:.0e} and {_LARGEST:.0e}, as its square is used"
+        need = (
+            f"be between {_SMALLEST:.0e} and {_LARGEST:.0e}: its square is used, so change the unit"
+        )
     else:
         return tuple(np.broadcast_to(values, (n_spatial,)).tolist())
     raise ValueError(f"spacing must {need}, got {spacing!r}. {advice}")
