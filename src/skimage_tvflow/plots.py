@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.numbers import check_number
 from skimage_tvflow.number_format import format_number
-
-if TYPE_CHECKING:
-    from skimage_tvflow.spectral.decomposition import SpectralDecomposition
+from skimage_tvflow.spectral.decomposition import SpectralDecomposition
 
 COLUMNS = 4
 N_GROUPS = 2 * COLUMNS - 1  # groups of bands that, with the residual, fill two rows
@@ -62,8 +60,7 @@ def plot_spectrum(decomposition: SpectralDecomposition, ax: Any = None, *, kind:
     'log'
     """
     heights = decomposition.power_spectrum(kind)
-    if ax is None:
-        ax = _new_axes(1, 1, (6.0, 4.0))[0, 0]
+    ax = _grid(ax, 1, (6.0, 4.0)).ravel()[0]
     lines = ax.plot(decomposition.times, heights, marker="o", markersize=3)
     if heights.ndim == 2 and len(lines) <= N_NAMED:
         ax.legend(lines, [f"image {k}" for k in range(len(lines))])
@@ -118,16 +115,20 @@ def plot_bands(
     >>> [ax.get_title() for ax in plot_bands(parts, n=2).ravel()[2:]]
     ['residual']
     """
-    residual = _numpy(decomposition.residual)
-    _refuse_shape(residual.shape, "the decomposed image")
-    bands = _numpy(decomposition.bands)
-    groups = np.array_split(np.arange(len(bands)), _number_of_groups(n, axes, len(bands)))
+    residual = _read_image(decomposition.residual, "the decomposed image")
+    bands = ingest(decomposition.bands).tensor.cpu().numpy()
+    if n is None:
+        n = N_GROUPS if axes is None else max(np.size(axes) - 1, 1)
+    n = min(check_number(n, "n", 1, example=7, integer=True), len(bands))
+    groups = np.array_split(np.arange(len(bands)), n)
     images = [bands[group].sum(0) for group in groups]
     grid = _grid(axes, len(images) + 1)
     whole = sum(images) + residual
     for ax, group, image in zip(grid.ravel(), groups, images):
         reach = max(np.percentile(np.abs(image), 100 - CLIPPED), FAINT * np.ptp(whole))
-        _show(ax, image, -reach, reach, _title(decomposition.times[group]))
+        ends = dict.fromkeys(decomposition.times[group[[0, -1]]])  # one for a single band
+        title = " to ".join(format_number(t, 2) for t in ends)
+        _show(ax, image, -reach, reach, f"t = {title}")
     _show(grid.ravel()[len(images)], residual, whole.min(), whole.max(), "residual")
     return grid
 
@@ -168,16 +169,14 @@ def plot_scale_space(frames: Any, times: Sequence[float], axes: Any = None) -> n
     >>> [ax.get_title() for ax in plot_scale_space(tv_flow(image, times), times)[0]]
     ['t = 0', 't = 0.1', 't = 0.2']
     """
-    images = [_numpy(frame) for frame in frames]
+    images = [_read_image(frame, "a frame") for frame in frames]
     if len(images) != len(times) or not images:
         raise ValueError(
             f"There are {len(images)} frames and {len(times)} times, and one time for each of at "
             "least one frame is needed. Pass what the flow returned with the times it was given."
         )
-    for image in images:
-        _refuse_shape(image.shape, "a frame")
     grid = _grid(axes, len(images))
-    low, high = min(image.min() for image in images), max(image.max() for image in images)
+    low, high = min(map(np.min, images)), max(map(np.max, images))
     for ax, image, t in zip(grid.ravel(), images, times):
         _show(ax, image, low, high, f"t = {format_number(t)}")
     return grid
@@ -193,11 +192,6 @@ def _show(ax: Any, image: np.ndarray, low: float, high: float, title: str) -> No
     ax.set_axis_off()
 
 
-def _title(times: np.ndarray) -> str:
-    first, last = format_number(times[0], 2), format_number(times[-1], 2)
-    return f"t = {first}" if len(times) == 1 else f"t = {first} to {last}"
-
-
 def _are_geometric(times: np.ndarray) -> bool:
     """Tell whether times are closer to a geometric than to an arithmetic progression."""
     if len(times) < 3 or times[0] <= 0:
@@ -206,29 +200,32 @@ def _are_geometric(times: np.ndarray) -> bool:
     return bool(uneven[0] < uneven[1])
 
 
-def _number_of_groups(n: int | None, axes: Any, n_bands: int) -> int:
-    if n is None:
-        n = N_GROUPS if axes is None else max(np.size(axes) - 1, 1)
-    return min(check_number(n, "n", 1, example=7, integer=True), n_bands)
+def _read_image(image: Any, what: str) -> np.ndarray:
+    """Read an image that can be drawn: 2-D, gray or with its colours last."""
+    values = ingest(image).tensor.cpu().numpy()
+    if values.ndim != 2 and (values.ndim != 3 or values.shape[-1] not in (3, 4)):
+        raise ValueError(
+            f"{what} has the shape {values.shape}, and a 2-D image, with 3 or 4 channels last if "
+            "any, is needed. Pass a 2-D slice, one image of a batch, or the channels last."
+        )
+    return values
 
 
-def _refuse_shape(shape: tuple[int, ...], what: str) -> None:
-    if len(shape) == 2 or (len(shape) == 3 and shape[-1] in (3, 4)):
-        return
-    raise ValueError(
-        f"{what} has the shape {shape}, and a 2-D image, or one with 3 or 4 channels along its "
-        "last axis, is needed. Pass a 2-D slice, one image of a batch, or the channels last."
-    )
-
-
-def _grid(axes: Any, n_images: int) -> np.ndarray:
+def _grid(axes: Any, n_images: int, size: tuple[float, float] = (2.6, 2.8)) -> np.ndarray:
     """Return an array of at least as many axes as images, the others blank."""
     if axes is None:
+        try:
+            import matplotlib.pyplot as plt
+        except ImportError as error:
+            raise ImportError(
+                "matplotlib is needed to draw pictures, and it is not installed. "
+                "Type: pip install 'skimage-tvflow[plot]'"
+            ) from error
         columns = min(COLUMNS, n_images)
         rows = -(-n_images // columns)
-        grid = _new_axes(rows, columns, (2.6 * columns, 2.8 * rows))
-    else:
-        grid = np.atleast_1d(np.asarray(axes, dtype=object))
+        figure = plt.figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False)
+    grid = np.atleast_1d(np.asarray(axes, dtype=object))
     if grid.size < n_images:
         raise ValueError(
             f"axes holds {grid.size}, and {n_images} are needed, one for each image. Pass "
@@ -237,19 +234,3 @@ def _grid(axes: Any, n_images: int) -> np.ndarray:
     for ax in grid.ravel()[n_images:]:
         ax.set_axis_off()
     return grid
-
-
-def _new_axes(rows: int, columns: int, size: tuple[float, float]) -> np.ndarray:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise ImportError(
-            "matplotlib is needed to draw pictures, and it is not installed. "
-            "Type: pip install 'skimage-tvflow[plot]'"
-        ) from error
-    figure = plt.figure(figsize=size, layout="constrained")
-    return figure.subplots(rows, columns, squeeze=False)
-
-
-def _numpy(image: Any) -> np.ndarray:
-    return ingest(image).tensor.cpu().numpy()

@@ -47,7 +47,8 @@ class TestLayout:
         image = numbered(*lead, *axes.shape)
         core = axes.to_core(image)
         coupled = n_channels(axes) if axes.coupled_channels else 1
-        assert core.shape == (*lead, axes.n_items, coupled, *axes.spatial_shape)
+        assert core.shape == (*lead, *axes.core_shape)
+        assert axes.core_shape[1:] == (coupled, *axes.spatial_shape)
         assert core.is_contiguous()
         assert torch.equal(axes.from_core(core), image)
 
@@ -58,7 +59,7 @@ class TestLayout:
         core = axes.dual_to_core(dual)
         coupled = n_channels(axes) if axes.coupled_channels else 1
         spatial = (axes.n_spatial, *axes.spatial_shape)
-        assert core.shape == (*lead, axes.n_items, coupled, *spatial)
+        assert core.shape == (*lead, axes.core_shape[0], coupled, *spatial)
         assert core.is_contiguous()
         assert torch.equal(axes.dual_from_core(core), dual)
 
@@ -89,9 +90,9 @@ class TestLayout:
         axes = ImageAxes.resolve((5, 32, 48, 3), batch_axis=0, channel_axis=-1)
         assert (axes.batch_axis, axes.channel_axis) == (0, 3)
         assert (axes.spatial_axes, axes.n_spatial, axes.spatial_shape) == ((1, 2), 2, (32, 48))
-        assert (axes.n_items, axes.batch_shape) == (15, (5,))
+        assert (axes.core_shape, axes.batch_shape) == ((15, 1, 32, 48), (5,))
         coupled = ImageAxes.resolve((3, 8, 9), channel_axis=0, coupled_channels=True)
-        assert (coupled.n_items, coupled.batch_shape, coupled.spatial_shape) == (1, (), (8, 9))
+        assert (coupled.core_shape, coupled.batch_shape) == ((1, 3, 8, 9), ())
         assert ImageAxes.resolve((7,)).spatial_axes == (0,)
 
     def test_shape_and_axes_of_other_integer_types(self):
@@ -134,6 +135,7 @@ class TestErrorsPerItem:
         for function in (axes.combine, axes.total, axes.every):
             assert isinstance(function(errors[0]), np.ndarray)
             assert function(errors[0]).shape == ()
+            assert function(errors[:0]).shape == (0,)
 
     def test_coupled_channels_are_one_item(self):
         axes = ImageAxes.resolve((4, 9, 2), batch_axis=0, channel_axis=-1, coupled_channels=True)
@@ -183,7 +185,7 @@ class TestRefused:
         ],
     )
     def test_no_spatial_axis_left(self, shape, axes):
-        message = r"No spatial axis is left .* needs at least one\. Reshape your data: pass image"
+        message = r"No spatial axis is left .* needs at least one\. Leave them out, or pass image"
         with pytest.raises(ValueError, match=message):
             ImageAxes.resolve(shape, **axes)
 

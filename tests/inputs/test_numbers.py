@@ -27,7 +27,9 @@ def test_every_kind_of_integer_becomes_an_int(value):
     assert number == 2
 
 
-@pytest.mark.parametrize("value", [True, np.True_, torch.tensor(True), "2", None, 2j, [2.0]])
+@pytest.mark.parametrize(
+    "value", [True, np.True_, torch.tensor(True), "2", None, 2j, [2.0], np.ma.masked]
+)
 def test_what_is_no_number(value):
     for error in (ValueError, TypeError):
         with pytest.raises(error, match=r"^sigma must be a number, got .*\. Pass sigma=0\.1\.$"):
@@ -57,7 +59,7 @@ def test_the_ends_of_the_range():
     for large in (10, 10**400):
         with pytest.raises(ValueError, match=r"n must be an integer >= 1 and <= 9, got 10"):
             check_number(large, "n", 1, 9, example=3, integer=True)
-    assert check_number(10**400, "n", 1, example=3, integer=True) == 10**400
+    assert check_number(10**300, "n", 1, example=3, integer=True) == 10**300
 
 
 def test_a_tensor_without_data():

@@ -16,7 +16,7 @@ times = st.lists(st.floats(0, 1e12) | st.integers(0, 5), min_size=1, max_size=12
 
 class TestResolveTimes:
     @given(times)
-    def test_order_reconstructs_what_was_asked(self, t):
+    def test_order_reconstructs_what_was_requested(self, t):
         requested = resolve_times(t)
         assert [requested.increasing[i] for i in requested.order] == [float(s) for s in t]
 

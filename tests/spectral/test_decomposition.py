@@ -228,9 +228,11 @@ class TestFilters:
 
     def test_refuse_weights_that_do_not_fit(self, parts):
         for weights in ([1, 2], np.ones((9, 1)), lambda t: 1.0):
-            with pytest.raises(ValueError, match=r"one number for each of the 9 bands .* Pass"):
+            with pytest.raises(
+                ValueError, match=r"one number for each of the 9 bands, got .* Pass"
+            ):
                 parts.reconstruct(weights)
-        with pytest.raises(ValueError, match=r"must be finite, got NaN or infinity\. Pass"):
+        with pytest.raises(ValueError, match=r"must be finite, .*got \[nan, .*Pass"):
             parts.reconstruct([np.nan] * 9)
         with pytest.raises(ValueError, match=r"needs t1 < t2, got t1=2 and t2=1\. Pass"):
             parts.band_pass(2, 1)
@@ -257,7 +259,7 @@ class TestCallback:
     def test_is_told_the_fraction_of_the_work(self, function, times):
         image, told = noise((64, 64)), []
         found = function(image, times, callback=told.append)
-        assert told[0] > 0
+        assert 0 <= told[0] < 1
         assert (np.diff(told) >= 0).all()
         assert told[-1] == 1
         assert len(told) > 2

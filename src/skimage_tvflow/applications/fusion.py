@@ -7,16 +7,13 @@ from typing import Any
 
 import torch
 
-from skimage_tvflow.applications.band_pass import band_pass
 from skimage_tvflow.core.progress import share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.spectral.band_times import check_band_times
-from skimage_tvflow.spectral.flow_frames import check_flow, check_image
-
-__all__ = ["fuse"]
+from skimage_tvflow.spectral.flow_bands import band_pass, check_input
 
 
 def fuse(
@@ -78,11 +75,20 @@ def fuse(
     True
     """
     report = WorkReport.of(callback)
-    flow = check_flow(flow)
-    times = _check_band(band)
-    target = check_image(image, flow)
-    source = dataclasses.replace(target, image=_read(other, "other", target, flow))
-    weight = None if mask is None else _weight(mask, target, flow)
+    times = check_band_times(band)
+    if len(times) != 2:
+        raise ValueError(
+            f"band must be two increasing times, the first and the last, got {len(times)}: "
+            f"{band!r}. Pass band=(0.1, 1.0)."
+        )
+    flow, target = check_input(image, flow)
+    source = dataclasses.replace(target, image=_read(other, "other", target))
+    weight = None if mask is None else _read(mask, "mask", target)
+    if weight is not None and (weight.min() < 0 or weight.max() > 1):
+        raise ValueError(
+            f"mask must be between 0 and 1, got values from {weight.min():g} to {weight.max():g}. "
+            "Pass mask > 0, or an 8-bit mask divided by 255."
+        )
     # Both images have the same size and the same times: the same work.
     change = band_pass(flow, source, times, share_of(report, 0, 0.5))
     change -= band_pass(flow, target, times, share_of(report, 0.5, 1))
@@ -91,43 +97,16 @@ def fuse(
     return target.frame(target.image + change.to(target.image.dtype))
 
 
-def _check_band(band: Any) -> tuple[float, ...]:
-    times = check_band_times(band)
-    if len(times) != 2:
-        raise ValueError(
-            f"band must be two increasing times, the first and the last, got {len(times)}: "
-            f"{band!r}. Pass band=(0.1, 1.0)."
-        )
-    return times
-
-
-def _read(values: Any, name: str, target: FlowInput, flow: BaseTVFlow) -> torch.Tensor:
-    """Read what must have the shape of the image, into the layout of the core."""
-    tensor = ingest(values, device=flow.device, name=name).tensor
-    if tuple(tensor.shape) != target.axes.shape:
+def _read(values: Any, name: str, target: FlowInput) -> torch.Tensor:
+    """Read what must have the shape of the image; a mask may be the same for all channels."""
+    tensor = ingest(values, name=name).tensor
+    shape, channel = target.axes.shape, target.axes.channel_axis
+    if name == "mask" and channel is not None and tensor.ndim == len(shape) - 1:
+        tensor = tensor.unsqueeze(channel)
+        tensor = tensor.expand([n if k == channel else -1 for k, n in enumerate(shape)])
+    if tuple(tensor.shape) != shape:
         raise ValueError(
             f"{name} has shape {tuple(tensor.shape)}, but must have the shape of the image, "
-            f"{target.axes.shape}. Crop or resize it, for example with skimage.transform.resize."
+            f"{shape}. Crop or resize it, for example with skimage.transform.resize."
         )
     return target.axes.to_core(tensor.to(target.image))
-
-
-def _weight(mask: Any, target: FlowInput, flow: BaseTVFlow) -> torch.Tensor:
-    """Read the mask; without an axis for the channels it is the same for all of them."""
-    weight = ingest(mask, device=flow.device, name="mask").tensor
-    axis, shape = target.axes.channel_axis, target.axes.shape
-    if axis is not None and weight.ndim == len(shape) - 1:
-        per_pixel = shape[:axis] + shape[axis + 1 :]
-        if tuple(weight.shape) == per_pixel:
-            weight = weight.unsqueeze(axis).expand(shape)
-    if tuple(weight.shape) != shape:
-        raise ValueError(
-            f"mask has shape {tuple(weight.shape)}, but must have the shape of the image, {shape}. "
-            "Pass a mask of that shape, or none."
-        )
-    if weight.min() < 0 or weight.max() > 1:
-        raise ValueError(
-            f"mask must be between 0 and 1, got values from {weight.min():g} to {weight.max():g}. "
-            "Pass mask > 0, or an 8-bit mask divided by 255."
-        )
-    return target.axes.to_core(weight.to(target.image))

@@ -13,14 +13,9 @@ from scipy.optimize import nnls
 from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
-from skimage_tvflow.inputs.arrays import ingest
-from skimage_tvflow.inputs.axes import ImageAxes
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.numbers import check_number
-from skimage_tvflow.spectral.decompose import flow_bands
-from skimage_tvflow.spectral.flow_frames import check_flow, check_image
-
-__all__ = ["denoise", "noise_level"]
+from skimage_tvflow.spectral.flow_bands import check_input, flow_bands
 
 # Noise of standard deviation 1 has vanished by about t = 1, and small structures by 4; in 1-D,
 # where a pixel has two neighbours, both live longer.
@@ -109,23 +104,28 @@ def denoise(
     True
     """
     report = WorkReport.of(callback)
-    flow = _flow(flow, channel_axis)
     if sigma is not None:
         sigma = check_number(sigma, "sigma", 0, example=0.1)
-    flow_input = check_image(image, flow)
-    axes = flow_input.axes
-    noisy = axes.from_core(flow_input.image)
-    if sigma is None:
-        sigma = _noise_level(noisy, axes.channel_axis)
-    if sigma == 0 or noisy.amax() == noisy.amin():
-        clean = flow_input.image  # nothing to remove
-        if report is not None:
-            report(1.0)
-    else:
+    if flow is not None and channel_axis is not None:
+        raise ValueError(
+            f"channel_axis={channel_axis} and a flow were given, but a flow has a channel_axis of "
+            f"its own. Pass flow=ChambolleTVFlow(channel_axis={channel_axis}) alone."
+        )
+    flow, flow_input = check_input(image, flow, channel_axis=channel_axis, **_SCHEME)
+    axes, noisy = flow_input.axes, flow_input.image
+    if axes.batch_axis is not None:
+        raise ValueError(
+            f"flow has batch_axis={axes.batch_axis}, and one image at a time is denoised. Pass a "
+            "flow without batch_axis, and the images one after the other."
+        )
+    sigma = _noise_level(noisy) if sigma is None else sigma
+    if sigma > 0 and noisy.amax() > noisy.amin():
         signs = np.random.default_rng(random_state).choice([-1.0, 1.0], axes.shape)
-        probe = axes.to_core(torch.from_numpy(signs).to(flow_input.image))
-        clean = _filter(flow, flow_input, sigma, probe, report)
-    return flow_input.frame(clean)
+        probe = axes.to_core(torch.from_numpy(signs).to(noisy))
+        return flow_input.frame(_filter(flow, flow_input, sigma, probe, report))
+    if report is not None:  # nothing to remove
+        report(1.0)
+    return flow_input.frame(noisy)
 
 
 def noise_level(image: Any, *, channel_axis: int | None = None) -> float:
@@ -171,18 +171,18 @@ def noise_level(image: Any, *, channel_axis: int | None = None) -> float:
     >>> round(noise_level(noise), 2)
     0.1
     """
-    tensor = ingest(image).tensor
-    axes = ImageAxes.resolve(tensor.shape, channel_axis=channel_axis)
-    return _noise_level(tensor, axes.channel_axis)
+    flow_input = FlowInput.read(image, channel_axis=channel_axis)
+    return _noise_level(flow_input.image)
 
 
-def _noise_level(image: torch.Tensor, channel_axis: int | None) -> float:
-    values = image.cpu().numpy()
-    channels = [values] if channel_axis is None else np.moveaxis(values, channel_axis, 0)
+def _noise_level(image: torch.Tensor) -> float:
+    """Average the estimates of all channels of an image in the layout of the core."""
+    channels = image.flatten(0, 1).cpu().numpy()
     return float(np.mean([_noise_level_of_channel(channel) for channel in channels]))
 
 
 def _noise_level_of_channel(values: np.ndarray) -> float:
+    """Estimate the noise by the median of the finest wavelet coefficients."""
     # In units of the largest value, as values such as 1e308 do not even have a mean.
     largest = np.abs(values).max()
     if largest == 0:
@@ -195,22 +195,6 @@ def _noise_level_of_channel(values: np.ndarray) -> float:
     return float(largest) * float(np.median(detail)) / _MEDIAN_OF_NORMAL
 
 
-def _flow(flow: Any, channel_axis: int | None) -> BaseTVFlow:
-    """Check the flow, or choose one."""
-    if flow is not None and channel_axis is not None:
-        raise ValueError(
-            f"channel_axis={channel_axis} and a flow were given, but a flow has a channel_axis of "
-            f"its own. Pass flow=ChambolleTVFlow(channel_axis={channel_axis}) alone."
-        )
-    flow = check_flow(flow, channel_axis=channel_axis, **_SCHEME)
-    if flow.batch_axis is not None:
-        raise ValueError(
-            f"flow has batch_axis={flow.batch_axis}, and one image at a time is denoised. Pass a "
-            "flow without batch_axis, and the images one after the other."
-        )
-    return flow
-
-
 def _filter(
     flow: BaseTVFlow,
     flow_input: FlowInput,
@@ -221,22 +205,21 @@ def _filter(
     """Add up the bands with the weights of least estimated risk."""
     last = _LAST_1D if sum(n > 1 for n in flow_input.axes.spatial_shape) == 1 else _LAST
     times = tuple((sigma * np.geomspace(_FIRST, last, _N_TIMES)).tolist())
-    bands = flow_bands(flow, flow_input, times, share_of(report, 0, 0.5))
-    *images, residual = (band.image for band in bands)
+    first, second = share_of(report, 0, 0.5), share_of(report, 0.5, 1)
+    bands = [band.image for band in flow_bands(flow, flow_input, times, first)]
     # The same image but for a small change, and the same times: as much work again.
     change = _PROBE * sigma
     changed = dataclasses.replace(flow_input, image=flow_input.image + change * probe)
-    others = flow_bands(flow, changed, times, share_of(report, 0.5, 1))
-    sensitivity = [
-        float(((other.image - image) * probe).sum() / change)
-        for image, other in zip([*images, residual], others)
+    others = flow_bands(flow, changed, times, second)
+    cost = [
+        float(((other.image - band) * probe).sum() / change) for band, other in zip(bands, others)
     ]
     # In units of the noise, whose square may be out of range.
-    rows = [(image / sigma).flatten().cpu().numpy() for image in images]
-    weights = _least_risk(np.stack(rows), np.array(sensitivity[:-1]))
-    clean = residual
-    for weight, image in zip(weights, images):
-        clean += float(weight) * image
+    rows = torch.stack(bands[:-1]).flatten(1).div_(sigma).cpu().numpy()
+    weights = _least_risk(rows, np.array(cost[:-1]))
+    clean = bands[-1]
+    for weight, band in zip(weights, bands):
+        clean += float(weight) * band
     return clean.to(flow_input.image.dtype)
 
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from skimage_tvflow.applications.band_pass import band_pass
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.numbers import check_number
 from skimage_tvflow.spectral.band_times import check_band_times
-from skimage_tvflow.spectral.flow_frames import check_flow, check_image
-
-__all__ = ["select_scale"]
+from skimage_tvflow.spectral.flow_bands import band_pass, check_input
 
 # Relative error of the flow: less does not show in a picture.
 _TOL = 3e-3
@@ -74,13 +71,12 @@ def select_scale(
     (True, True)
     """
     report = WorkReport.of(callback)
-    flow = check_flow(flow, tol=_TOL)
     radius = check_number(radius, "radius", 0, example=10, open_ends=True)
     contrast = abs(check_number(contrast, "contrast", example=0.5))
     if contrast == 0:
         raise ValueError("contrast must not be 0, got 0. Pass contrast=0.5.")
     width = check_number(width, "width", 1, example=2, open_ends=True)
-    flow_input = check_image(image, flow)
+    flow, flow_input = check_input(image, flow, tol=_TOL)
     t = contrast * radius / flow_input.axes.n_spatial
     kept = band_pass(flow, flow_input, check_band_times((t / width, t * width)), report)
     return flow_input.frame(kept.to(flow_input.image.dtype))

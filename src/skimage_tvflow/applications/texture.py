@@ -11,10 +11,8 @@ from skimage.filters import threshold_otsu
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.numbers import check_number
-from skimage_tvflow.spectral.decompose import decompose, flow_bands
-from skimage_tvflow.spectral.flow_frames import check_flow, check_image
-
-__all__ = ["separate_texture"]
+from skimage_tvflow.spectral.decompose import decompose
+from skimage_tvflow.spectral.flow_bands import check_input, flow_bands
 
 # Bands of the spectrum that is divided: enough to see two classes.
 _N_BANDS = 32
@@ -77,10 +75,9 @@ def separate_texture(
     True
     """
     report = WorkReport.of(callback)
-    flow = check_flow(flow, tol=_TOL)
     if t is not None:
         t = check_number(t, "t", 0, example=0.1, open_ends=True)
-    flow_input = check_image(image, flow)
+    flow, flow_input = check_input(image, flow, tol=_TOL)
     if t is None:
         tensors = dataclasses.replace(flow_input, restore=lambda x: x)
         parts = decompose(flow, tensors, _N_BANDS, report)

@@ -8,7 +8,6 @@ that is sharp as soon as :math:`u` is an eigenfunction, :math:`u = \lambda p`.
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.operators import inner, magnitude, total_variation
+from skimage_tvflow.core.operators import column, inner, magnitude, total_variation
 
 # Blocks along an axis: with more, noise counts as structure; with fewer, structures average out.
 # The best of 2, 3, 4, 6 and 8 for images, signals and volumes.
@@ -49,37 +48,25 @@ def coarse_remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
     As :func:`pixel_time`, where w are the means of u over blocks, a quarter of an axis long, and
     J(w) is bounded by the anisotropic variation.
     """
-    sums, sizes = _block_sums(u)
-    volume = functools.reduce(np.multiply, sizes)
+    sums, counts = u, []
+    for axis in range(2, u.ndim):
+        blocks = sums.split(-(-u.shape[axis] // _BLOCKS), axis)
+        sums = torch.stack([block.sum(axis) for block in blocks], axis)
+        counts.append([block.shape[axis] for block in blocks])
+    sizes = np.ix_(*counts)
+    volume = np.asarray(math.prod(sizes))
+    total = sums.cpu().numpy().astype(np.float64)
     # What is left of the mean in u must not pass for a structure.
     spatial = tuple(range(2, u.ndim))
-    sums = sums - volume * (sums.sum(spatial, keepdims=True) / volume.sum())
-    mean = sums / volume
+    total = total - volume * (total.sum(spatial, keepdims=True) / volume.sum())
+    mean = total / volume
     variation = np.zeros(len(u))
     for axis, h in enumerate(spacing):
         edges = math.prod(sizes[:axis] + sizes[axis + 1 :]) / h
         jumps = np.abs(np.diff(mean, axis=2 + axis)) * edges
         variation += jumps.reshape(len(u), -1).sum(1)
-    product = (mean * sums).reshape(len(u), -1).sum(1)
+    product = (mean * total).reshape(len(u), -1).sum(1)
     return np.divide(product, variation, out=np.zeros(len(u)), where=variation > 0)
-
-
-def _block_sums(u: Tensor) -> tuple[np.ndarray, list[np.ndarray]]:
-    """The sums of u over blocks, and the sizes of these along every axis."""
-    sums, sizes = u, []
-    for axis in range(2, u.ndim):
-        members, counts = _blocks(u.shape[axis], u.dtype)
-        sums = members.to(u.device) @ sums.reshape(*sums.shape[:axis], u.shape[axis], -1)
-        sizes.append(counts.reshape([-1 if k == axis else 1 for k in range(u.ndim)]))
-    return sums[..., 0].cpu().numpy().astype(np.float64), sizes
-
-
-@functools.lru_cache(maxsize=64)
-def _blocks(n: int, dtype: torch.dtype) -> tuple[Tensor, np.ndarray]:
-    """Which of n pixels are in which block, shape (blocks, n), and how many."""
-    width = -(-n // _BLOCKS)
-    members = torch.eye(-(-n // width), dtype=dtype).repeat_interleave(width, 1)[:, :n]
-    return members, members.sum(1).numpy()
 
 
 @dataclass(frozen=True)
@@ -118,6 +105,4 @@ class LastStep:
 
     def dual(self, lengths: np.ndarray, items: np.ndarray | slice = slice(None)) -> Tensor:
         """The dual variable of ``items`` for steps of ``lengths``, one each."""
-        psi = self.psi[items]
-        factors = torch.from_numpy(-lengths).to(psi)
-        return psi / factors.reshape(-1, *[1] * (psi.ndim - 1))
+        return self.psi[items] / column(-lengths, self.psi)

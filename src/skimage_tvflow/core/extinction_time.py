@@ -16,16 +16,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends import select as backends
-from skimage_tvflow.core.operators import exact_dtype, inner, total_variation
+from skimage_tvflow.core.extinction import remaining_time
+from skimage_tvflow.core.operators import exact_dtype, rms
 from skimage_tvflow.core.problem import Problem
-from skimage_tvflow.core.progress import Report, throttled
+from skimage_tvflow.core.progress import Report, share_of, throttled
 from skimage_tvflow.core.step_control import even, groups, iterations_for
 
 # Where the two bounds are this far apart, in units of rtol, their middle is within 0.6 rtol. The
@@ -70,35 +70,29 @@ def extinction_time(problem: Problem, rtol: float, report: Report | None = None)
 def _of_signals(problem: Problem) -> np.ndarray:
     r"""The closed form: T is the maximum of psi, the cumulated signal with its mean taken off."""
     u = problem.u.flatten(1).to(exact_dtype(problem.u))
-    flux = torch.cumsum(u - u.mean(1, keepdim=True), 1)
-    sizes = problem.u.shape[2:]
-    spacing = problem.spacing[int(np.argmax(sizes))]
+    spacing = problem.spacing[int(np.argmax(problem.u.shape[2:]))]
+    latest = torch.cumsum(u - u.mean(1, keepdim=True), 1).abs().amax(1) * spacing
     # A constant signal leaves the rounding of its mean.
     varies = u.amax(1) > u.amin(1)
-    return torch.where(varies, flux.abs().amax(1) * spacing, 0.0).cpu().numpy().astype(np.float64)
+    return torch.where(varies, latest, 0.0).cpu().numpy().astype(np.float64)
 
 
-@dataclass(frozen=True)
-class _RemainingTime:
-    """Bounds of the remaining time, and the standard deviation; arrays of shape (n,)."""
+def _longest_side(u: Tensor, spacing: Sequence[float]) -> float:
+    """The length of the longest side of the grid, in the unit of the spacing."""
+    return max(n * h for n, h in zip(u.shape[2:], spacing, strict=True))
 
-    least: np.ndarray
-    most: np.ndarray
-    deviation: np.ndarray
 
-    @classmethod
-    def of(cls, u: Tensor, spacing: Sequence[float]) -> _RemainingTime:
-        spatial = list(range(2, u.ndim))
-        # Not in the precision of u: what rounding leaves of the mean would pass for a structure
-        # that never vanishes.
-        u = u.to(exact_dtype(u))
-        u = u - u.mean(spatial, keepdim=True)
-        square, variation = inner(u, u), total_variation(u, spacing)
-        least = torch.where(variation > 0, square / variation, 0.0).cpu().numpy()
-        contrast = (u.amax(spatial) - u.amin(spatial)).norm(dim=1).cpu().numpy()
-        longest = max(n * h for n, h in zip(u.shape[2:], spacing, strict=True))
-        deviation = (square / u[0].numel()).sqrt().cpu().numpy()
-        return cls(least, np.maximum(contrast * longest / 4, least), deviation)
+def _remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
+    """Bounds of the remaining time from below and above, and the standard deviation; (3, n)."""
+    spatial = list(range(2, u.ndim))
+    # Not in the precision of u: what rounding leaves of the mean would pass for a structure that
+    # never vanishes.
+    u = u.to(exact_dtype(u))
+    u = u - u.mean(spatial, keepdim=True)
+    least = remaining_time(u, spacing)
+    contrast = (u.amax(spatial) - u.amin(spatial)).norm(dim=1).cpu().numpy()
+    most = np.maximum(contrast * _longest_side(u, spacing) / 4, least)
+    return np.stack([least, most, rms(u).cpu().numpy()])
 
 
 class _ExtinctionSearch:
@@ -109,47 +103,46 @@ class _ExtinctionSearch:
         self._spacing, self._rtol, self._report = problem.spacing, rtol, report
         self._report_round = throttled(report)  # a trajectory reports at that pace by itself
         self._trajectory = backends.start(u, problem.spacing, "accelerated")
-        rest = _RemainingTime.of(u, problem.spacing)
-        self.time = np.zeros(len(u))
-        self.least, self.most, self._deviation = rest.least, rest.most, rest.deviation
-        self.latest = rest.most.copy()
+        self._rest = _remaining_time(u, problem.spacing)
+        self.least, self.most, self._deviation = self._rest  # views
+        self.time, self.latest = np.zeros(len(u)), self.most.copy()
         self._growth = np.full(len(u), np.inf)
         self._n_steps = math.ceil(_STEPS / rtol)
-        n = max(n * h for n, h in zip(u.shape[2:], problem.spacing, strict=True))
+        n = _longest_side(u, problem.spacing)
         self._tol = min(rtol, rtol * math.sqrt(_LENGTH / n), _COARSEST / n)
         # Less contrast than this is rounding.
-        self._negligible = 16 * torch.finfo(u.dtype).eps * rest.most
+        self._negligible = 16 * torch.finfo(u.dtype).eps * self.most
         self._first_gap = self._gap()
         self.pending = np.flatnonzero(self._first_gap > _AGREE * rtol)
         self._done = 0.0
 
     def advance(self) -> None:
         """Take one round of steps with all pending items."""
-        items = self.pending
-        share = np.where(self._growth[items] < _CALM, _SHARE_IF_CALM, _SHARE)
-        length = share * self.least[items]
-        step = length / self._n_steps
-        plan = iterations_for(step / self._deviation[items], self._tol, "accelerated")
-        finished = 0
-        for where, (n_iter,) in groups(even(plan, _MOST_ITERATIONS)):
-            report = self._within_round(finished, len(where))
-            self._trajectory.advance(
-                items[where], [self._n_steps], step[None, where], n_iter, report=report
-            )
-            finished += len(where)
-        rest = _RemainingTime.of(self._trajectory.primal(items), self._spacing)
-        self._growth[items] = (length + rest.least - self.least[items]) / length
+        items, before = self.pending, self.least[self.pending]
+        length = np.where(self._growth[items] < _CALM, _SHARE_IF_CALM, _SHARE) * before
+        self._advance_by(length / self._n_steps)
+        self._rest[:, items] = _remaining_time(self._trajectory.primal(items), self._spacing)
+        self._growth[items] = (length + self.least[items] - before) / length
         self.time[items] += length
-        self.least[items], self.most[items] = rest.least, rest.most
-        self._deviation[items] = rest.deviation
-        self.latest[items] = np.minimum(self.latest[items], self.time[items] + rest.most)
+        self.latest[items] = np.minimum(self.latest, self.time + self.most)[items]
         self._done = max(self._done, self._fraction())
-        agree = (self._gap() <= _AGREE * self._rtol)[items]
-        vanished = rest.most <= self._negligible[items]
-        beyond = self.time[items] > _SLACK * self.latest[items]
-        self.pending = items[~(agree | vanished | beyond)]
+        agree = self._gap() <= _AGREE * self._rtol
+        over = (self.most <= self._negligible) | (self.time > _SLACK * self.latest)
+        self.pending = items[~(agree | over)[items]]
         if self._report_round is not None:
             self._report_round(self._done)
+
+    def _advance_by(self, step: np.ndarray) -> None:
+        """Take all steps of a round with the pending items, those of one plan together."""
+        items, finished = self.pending, 0
+        plan = iterations_for(step / self._deviation[items], self._tol, "accelerated")
+        # How far the round will come is not known yet: a quarter of the rest, say.
+        ahead = (1 - self._done) / 4 / len(items)
+        for where, (n_iter,) in groups(even(plan, _MOST_ITERATIONS)):
+            begin, finished = finished, finished + len(where)
+            part = share_of(self._report, self._done + ahead * begin, self._done + ahead * finished)
+            steps = step[None, where]
+            self._trajectory.advance(items[where], [self._n_steps], steps, n_iter, report=part)
 
     def _gap(self) -> np.ndarray:
         """How far the two bounds are apart, relative to the one from below."""
@@ -162,12 +155,3 @@ class _ExtinctionSearch:
         with np.errstate(divide="ignore", invalid="ignore"):
             covered = np.log(self._first_gap / self._gap()) / np.log(self._first_gap / goal)
         return float((np.clip(np.nan_to_num(covered, nan=1.0), 0, 1) ** 2).mean())
-
-    def _within_round(self, finished: int, n_items: int) -> Report | None:
-        """Report what a trajectory does with some of the items as a part of the round."""
-        report = self._report
-        if report is None:
-            return None
-        # How far the round will come is not known yet: a quarter of the rest, say.
-        begin, ahead = self._done, (1 - self._done) / 4
-        return lambda part: report(begin + ahead * (finished + part * n_items) / len(self.pending))

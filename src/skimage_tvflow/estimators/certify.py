@@ -9,12 +9,12 @@ import numpy as np
 import torch
 
 from skimage_tvflow.core import error_bound as certificate
+from skimage_tvflow.core.operators import exact_dtype
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.arrays import ingest
-from skimage_tvflow.inputs.axes import ImageAxes
+from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.numbers import check_number
-from skimage_tvflow.inputs.times import resolve_times
 
 
 @dataclass(frozen=True)
@@ -110,48 +110,37 @@ def certify(
     >>> from skimage_tvflow import ChambolleTVFlow, certify
     >>> image = np.random.default_rng(0).random((16, 16))
     >>> times = np.linspace(0.01, 0.1, 10)
-    >>> found = ChambolleTVFlow().solve(image, times, return_dual=True)
-    >>> bound = certify(image, found.u, found.dual, times).error_bound
+    >>> result = ChambolleTVFlow().solve(image, times, return_dual=True)
+    >>> bound = certify(image, result.u, result.dual, times).error_bound
     >>> bool(bound.max() < 0.05 * image.std())
     True
     """
     report = WorkReport.of(callback)
     refine = check_number(refine, "refine", 0, example=8, integer=True)
-    requested = resolve_times(times)
-    start = ingest(image, device=device)
-    axes = ImageAxes.resolve(
-        start.tensor.shape,
-        batch_axis=batch_axis,
-        channel_axis=channel_axis,
-        coupled_channels=coupled_channels,
+    flow_input = FlowInput.read(
+        image, times, spacing, channel_axis, batch_axis, coupled_channels, device
     )
+    axes, requested = flow_input.axes, flow_input.times
     count = len(requested.order)
     frames = _stacked(u, "u", (count, *axes.shape), device)
     duals = _stacked(dual, "dual", (count, axes.n_spatial, *axes.shape), device)
     # If a time is given twice, its first candidate is certified.
     first = [requested.order.index(k) for k in range(len(requested.increasing))]
-    exact = torch.float32 if start.tensor.device.type == "mps" else torch.float64
-    problem = Problem.of(axes.to_core(start.tensor.to(exact)), axes.spacing(spacing))
-    candidate = problem.units.to_solver(axes.to_core(frames[first].to(exact)))
-    phi = axes.dual_to_core(duals[first].to(exact))
-    bound = certificate.certify(
-        problem,
-        candidate.transpose(0, 1),
-        phi.transpose(0, 1),
-        requested.increasing,
-        refine,
-        report,
-    )
+    problem = Problem.of(flow_input.image.to(exact_dtype(frames)), flow_input.spacing)
+    candidate = problem.units.to_solver(axes.to_core(frames[first])).transpose(0, 1)
+    phi = axes.dual_to_core(duals[first]).transpose(0, 1)
+    bound = certificate.certify(problem, candidate, phi, requested.increasing, refine, report)
     in_order = (bound * problem.units.scale[:, None]).T[list(requested.order)]
     times = np.array([requested.increasing[k] for k in requested.order])
     return CertifiedError(times, axes.combine(in_order))
 
 
 def _stacked(values: Any, name: str, shape: tuple[int, ...], device: Any) -> torch.Tensor:
+    """Read images stacked along the times, in the precision of sums."""
     tensor = ingest(values, device=device, name=name).tensor
     if tuple(tensor.shape) != shape:
         raise ValueError(
             f"{name} has shape {tuple(tensor.shape)}, and {shape} is needed, with the axis of the "
             f"times first. Pass what solve(image, times, return_dual=True).{name} returns."
         )
-    return tensor
+    return tensor.to(exact_dtype(tensor))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 from skimage_tvflow.core import operators
 from skimage_tvflow.core.extinction_time import extinction_time as search_extinction_time
@@ -17,8 +16,7 @@ from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
 from skimage_tvflow.estimators.joint import JointSpaceTimeTVFlow
 from skimage_tvflow.estimators.net import TVFlowNet
-from skimage_tvflow.inputs.arrays import ingest
-from skimage_tvflow.inputs.axes import ImageAxes
+from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.numbers import check_number
 
 _METHODS: dict[str, Callable[..., BaseTVFlow]] = {
@@ -101,28 +99,16 @@ def total_variation(
     ValueError, TypeError
         If the image or a parameter is not what it must be, or J is beyond the largest float64.
     """
-    data = ingest(image, device=device)
-    axes = ImageAxes.resolve(
-        data.tensor.shape,
-        batch_axis=batch_axis,
-        channel_axis=channel_axis,
-        coupled_channels=coupled_channels,
-    )
-    u = axes.to_core(data.tensor)
-    distances = axes.spacing(spacing)
-    finest = min(distances)
-    # Squares of values such as 1e200 are out of range: divide every item by a power of two.
-    largest = u.abs().flatten(1).amax(1).clamp(min=torch.finfo(u.dtype).tiny)
-    scale = torch.exp2(largest.log2().floor())
-    scaled = u / scale.reshape(-1, *[1] * (u.ndim - 1))
-    variation = operators.total_variation(scaled, [h / finest for h in distances])
+    data = FlowInput.read(image, 0.0, spacing, channel_axis, batch_axis, coupled_channels, device)
+    # Squares of values such as 1e200 are out of range: a problem is in units of a power of two.
+    problem, finest = Problem.of(data.image, data.spacing), min(data.spacing)
+    variation = operators.total_variation(problem.u, problem.spacing).cpu().numpy()
     with np.errstate(over="ignore"):
-        total = axes.total(variation.cpu().numpy() / finest * scale.double().cpu().numpy())
+        total = data.axes.total(variation / finest * problem.units.scale)
     if not np.isfinite(total).all():
         raise ValueError(
-            f"The total variation of an image with values up to {float(largest.max()):.3g} on a "
-            f"grid of spacing {finest:.3g} is beyond the largest float64. Pass the image divided "
-            "by its largest value: J(u / c) = J(u) / c."
+            f"The total variation of the image on a grid of spacing {finest:.3g} is beyond the "
+            "largest float64. Pass the image divided by its largest value: J(u / c) = J(u) / c."
         )
     return _plain(total)
 
@@ -184,37 +170,25 @@ def extinction_time(
     """
     rtol = check_number(rtol, "rtol", 0, 1, example=0.01, open_ends=True)
     report = WorkReport.of(callback)
-    data = ingest(image, device=device)
-    axes = ImageAxes.resolve(
-        data.tensor.shape,
-        batch_axis=batch_axis,
-        channel_axis=channel_axis,
-        coupled_channels=coupled_channels,
+    flow_input = FlowInput.read(
+        image, 0.0, spacing, channel_axis, batch_axis, coupled_channels, device
     )
-    times = extinction_times(axes.to_core(data.tensor), axes, axes.spacing(spacing), rtol, report)
+    times = extinction_times(flow_input, rtol, report)
     if report is not None:
         report(1.0)
     return _plain(times)
 
 
 def extinction_times(
-    image: torch.Tensor,
-    axes: ImageAxes,
-    spacing: Sequence[float],
-    rtol: float,
-    report: Report | None = None,
+    flow_input: FlowInput, rtol: float, report: Report | None = None
 ) -> np.ndarray:
     """
     Compute the extinction time of an image in the layout of the core.
 
     Parameters
     ----------
-    image : Tensor of shape (N, C, *spatial)
+    flow_input : FlowInput
         The image.
-    axes : ImageAxes
-        What its axes are for the caller.
-    spacing : sequence of float
-        One per spatial axis.
     rtol : float
         Relative accuracy.
     report : callable, optional
@@ -225,9 +199,9 @@ def extinction_times(
     ndarray of shape (), or (B,) with a batch axis
         Of separate channels the latest.
     """
-    problem = Problem.of(image, spacing)
+    problem = Problem.of(flow_input.image, flow_input.spacing)
     times = search_extinction_time(problem, rtol, report) / problem.unit
-    return np.asarray(times.reshape(*axes.batch_shape, -1).max(-1))
+    return np.asarray(times.reshape(*flow_input.axes.batch_shape, -1).max(-1))
 
 
 def geometric_times(image: Any, n: int = 12, **params: Any) -> np.ndarray:
@@ -292,4 +266,5 @@ def times_up_to(extinction: float, n: int) -> np.ndarray:
 
 
 def _plain(values: np.ndarray) -> Any:
+    """Make a float of an array without axes."""
     return float(values) if values.ndim == 0 else values

@@ -1,7 +1,9 @@
-"""Arrays of any kind in and out: from the caller's image to a tensor, and back."""
+"""Any image to a tensor and back: its dtype, its shape and its values are checked here."""
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -9,17 +11,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from skimage_tvflow.inputs.array_checks import (
-    check_kind,
-    check_shape,
-    check_values,
-    complex_error,
-)
-from skimage_tvflow.inputs.devices import lacks, resolve_device
-from skimage_tvflow.inputs.dlpack_arrays import read_dlpack, restorer_of
-from skimage_tvflow.inputs.numpy_arrays import copy_to_numpy, restore_numpy
+from skimage_tvflow.inputs.array_kinds import read_array
+from skimage_tvflow.inputs.devices import resolve_device
 
-__all__ = ["Ingested", "ingest"]
+# J(u) is a sum over pixels of at most 2 sqrt(n) times the largest value, n axes.
+_HEADROOM = 8
+# ml_dtypes registers bfloat16 and the floats of 8 bits with NumPy, as void types.
+_NUMBERS, _SINGLE = re.compile("b?float|u?int|bool"), re.compile("b?float(8|16|32)")
 
 
 @dataclass(frozen=True)
@@ -92,40 +90,78 @@ def ingest(
     array([[0., 2.],
            [4., 6.]])
     """
-    check_kind(image, name)
-    restore: Callable[[torch.Tensor, torch.device], Any] = restore_numpy
-    values = image
-    if isinstance(image, torch.Tensor):
-        restore = _restore_tensor
-    # NumPy never goes through DLPack, which knows no byte order and no long double
-    elif hasattr(image, "__dlpack_device__") and not isinstance(image, np.ndarray | np.generic):
-        restore = restorer_of(image)
-        values = read_dlpack(image, name)
-    if isinstance(values, torch.Tensor):
-        tensor, copy = values.detach(), True
-    else:
-        tensor, copy = torch.from_numpy(copy_to_numpy(values, name)), False
-    home = tensor.device
-    result = _to_work(tensor, device, name, copy=copy)
-    return Ingested(result, lambda u: restore(u.detach(), home))
+    values: np.ndarray | torch.Tensor = image
+    restore: Callable[[torch.Tensor], Any] = np.asarray
+    if type(image) is not np.ndarray or image.dtype.kind not in "fiub":
+        values, restore = read_array(image, name)
+    dtype = _working_dtype(values, name)
+    _check_shape(tuple(values.shape), name)
+    copied = values.clone() if isinstance(values, torch.Tensor) else _copy(values, dtype)
+    home = copied.device
+    target = home if device is None else resolve_device(device, home=home, dtype=dtype)
+    tensor = copied.to(target, dtype).contiguous()
+    _check_values(tensor, name)
+    return Ingested(tensor, lambda u: restore(u.detach().to(home).contiguous()))
 
 
-def _to_work(
-    tensor: torch.Tensor, device: str | torch.device | None, name: str, *, copy: bool
-) -> torch.Tensor:
-    """Check a tensor and bring it to the device and the dtype of the work."""
-    check_shape(tuple(tensor.shape), name)
-    if tensor.is_complex():
-        raise complex_error(name, tensor.dtype)
-    home = tensor.device
-    narrow = tensor.is_floating_point() and tensor.dtype != torch.float64
-    dtype = torch.float32 if narrow or lacks(home, torch.float64) else torch.float64
-    target = resolve_device(device, home=home, dtype=dtype)
-    # first to the device, then to the dtype: the device of the data may lack it
-    result = tensor.to(target, copy=copy).to(dtype).contiguous()
-    check_values(result, name)
-    return result
+def _copy(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
+    """Copy by NumPy, as torch reads neither foreign byte orders nor negative strides."""
+    with np.errstate(all="ignore"):  # what becomes infinite is reported with the values
+        return torch.from_numpy(np.array(array, str(dtype)[6:], order="C"))
 
 
-def _restore_tensor(u: torch.Tensor, home: torch.device) -> torch.Tensor:
-    return u.to(home).contiguous()
+def _working_dtype(values: np.ndarray | torch.Tensor, name: str) -> torch.dtype:
+    """Choose the dtype of the work by the name of the dtype, which NumPy and torch share."""
+    dtype = str(getattr(values.dtype, "name", values.dtype)).removeprefix("torch.")
+    if dtype.startswith("complex"):
+        raise ValueError(  # the first words are those that scikit-learn's checks know
+            f"Complex data not supported: {name} has dtype {dtype}, and the flow needs real "
+            f"numbers. Pass abs({name}), or {name}.real and {name}.imag one after the other."
+        )
+    if not _NUMBERS.match(dtype):
+        raise TypeError(
+            f"{name} holds values of type {values.dtype}, and the flow needs real numbers. Pass "
+            f"{name}=skimage.io.imread('file.png') for a file, {name}.astype(float) for text."
+        )
+    on_mps = isinstance(values, torch.Tensor) and values.device.type == "mps"  # has no float64
+    return torch.float32 if on_mps or _SINGLE.match(dtype) else torch.float64
+
+
+def _check_shape(shape: tuple[int, ...], name: str) -> None:
+    """Refuse arrays without an axis or with an empty one."""
+    if not shape:
+        raise ValueError(
+            f"{name} is a single value (a 0-d array), and the flow needs at least one axis. Pass "
+            f"an array, e.g. {name}=numpy.zeros((64, 64))."
+        )
+    if 0 in shape:
+        axis = shape.index(0)
+        # scikit-learn's words, which its users and its checks know
+        what = "sample" if axis == 0 else "feature" if len(shape) == 2 else "value"
+        raise ValueError(
+            f"Found array with 0 {what}(s) (shape={shape}) while a minimum of 1 is required. Axis "
+            f"{axis} of {name} is empty: pass an array without an axis of length 0."
+        )
+
+
+def _check_values(tensor: torch.Tensor, name: str) -> None:
+    """Refuse NaN and infinity, and values so large that sums of them are infinite."""
+    low, high = (float(end) for end in torch.aminmax(tensor))
+    half_range, count = high / 2 - low / 2, tensor.numel()
+    if not math.isfinite(half_range):  # NaN spreads to both ends
+        bad = torch.nonzero(~torch.isfinite(tensor))
+        first = tuple(bad[0].tolist())
+        raise ValueError(
+            f"{name} contains NaN or infinity: {len(bad)} of {count} values, the first "
+            f"({tensor[first].item()}) at {first}. The flow needs finite values. Replace them, "
+            f"e.g. by nan_to_num({name}, nan=0.0, posinf=1.0, neginf=0.0) of numpy or torch."
+        )
+    # differences are taken in the dtype of the image, sums over pixels in float64
+    largest = torch.finfo(tensor.dtype).max
+    largest_sum = torch.finfo(torch.float64).max / _HEADROOM
+    if half_range > largest / 2 or max(-low, high) > largest_sum / count:
+        raise ValueError(
+            f"{name} has values from {low:.3g} to {high:.3g}, and sums or differences of its "
+            f"{count} values are beyond the largest {str(tensor.dtype)[6:]} number. Divide {name} "
+            f"by its largest value, and t as well: then the flow is divided by it, too."
+        )

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 
+from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.axes import ImageAxes
-from skimage_tvflow.inputs.times import RequestedTimes
-
-__all__ = ["FlowInput"]
+from skimage_tvflow.inputs.times import RequestedTimes, resolve_times
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,45 @@ class FlowInput:
     times: RequestedTimes
     restore: Callable[[torch.Tensor], Any]
 
+    @classmethod
+    def read(
+        cls,
+        image: Any,
+        t: Any = 0.0,
+        spacing: Any = None,
+        channel_axis: int | None = None,
+        batch_axis: int | None = None,
+        coupled_channels: bool = False,
+        device: Any = None,
+    ) -> FlowInput:
+        """
+        Check an image and times, and bring them into the layout of the core.
+
+        Parameters
+        ----------
+        image : array-like
+            The image, see `ingest`.
+        t : float or sequence of float, optional
+            The requested times.
+        spacing, channel_axis, batch_axis, coupled_channels, device : object, optional
+            As the caller gave them, see `ImageAxes`.
+
+        Returns
+        -------
+        FlowInput
+            The image and the times.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If anything is not what it must be.
+        """
+        times = resolve_times(t)
+        data = ingest(image, device=device)
+        axes = ImageAxes.resolve(data.tensor.shape, batch_axis, channel_axis, coupled_channels)
+        u = axes.to_core(data.tensor)
+        return cls(u, axes, axes.spacing(spacing), times, data.restore)
+
     def frame(self, u: torch.Tensor) -> Any:
         """
         Bring images of the core to the caller's layout and kind of array.
@@ -64,7 +102,7 @@ class FlowInput:
         Parameters
         ----------
         u : torch.Tensor, shape (T, N, C, *spatial)
-            The flow at the requested times, in the order asked.
+            The flow at the requested times, in the order requested.
 
         Returns
         -------

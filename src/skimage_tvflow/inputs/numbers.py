@@ -4,57 +4,31 @@ from __future__ import annotations
 
 import math
 import reprlib
+import sys
 from numbers import Integral, Real
-from typing import Any, Literal, overload
+from typing import Any
 
 import numpy as np
 import torch
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skimage_tvflow.inputs.array_checks import check_kind
-
-__all__ = ["LARGEST_COUNT", "check_number", "read_numbers"]
+from skimage_tvflow.inputs.array_kinds import check_kind
 
 LARGEST_COUNT = 10**9
 """Largest count (of steps, iterations) that a parameter may have: int64 holds products of two."""
-
-
-@overload
-def check_number(
-    value: Any,
-    name: str,
-    low: float = ...,
-    high: float = ...,
-    *,
-    example: Any,
-    open_ends: bool = ...,
-    integer: Literal[True],
-) -> int: ...
-
-
-@overload
-def check_number(
-    value: Any,
-    name: str,
-    low: float = ...,
-    high: float = ...,
-    *,
-    example: Any,
-    open_ends: bool = ...,
-    integer: Literal[False] = ...,
-) -> float: ...
+_LARGEST = sys.float_info.max
 
 
 def check_number(
     value: Any,
     name: str,
-    low: float = -math.inf,
-    high: float = math.inf,
+    low: float = -_LARGEST,
+    high: float = _LARGEST,
     *,
     example: Any,
     open_ends: bool = False,
     integer: bool = False,
-) -> float:
+) -> Any:
     """
     Check that a value is one number within a range.
 
@@ -93,42 +67,17 @@ def check_number(
     ...
     sklearn...InvalidParameterError: sigma must be a number, got True. Pass sigma=0.1.
     """
-    number = _single(value)
-    is_number = isinstance(number, Integral if integer else Real) and not isinstance(number, bool)
-    converted = _convert(number, integer) if is_number else math.nan
-    inside = low < converted < high if open_ends else low <= converted <= high
-    if inside and (integer or math.isfinite(converted)):
-        return converted
-    need = _need(low, high, open_ends, integer) if integer or is_number else "a number"
-    raise InvalidParameterError(f"{name} must be {need}, got {value!r}. Pass {name}={example!r}.")
-
-
-def _single(value: Any) -> Any:
-    """Take the number out of an array or tensor without axes, and out of NumPy's scalars."""
-    is_array = hasattr(value, "item") and getattr(value, "ndim", None) == 0
-    try:
-        return value.item() if is_array else value
-    except (TypeError, ValueError, RuntimeError):  # a tensor that holds no data, for one
-        return value
-
-
-def _convert(number: Any, integer: bool) -> float:
-    if integer:
-        return int(number)
-    try:
-        return float(number)
-    except OverflowError:  # an integer such as 10**400
-        return math.inf
-
-
-def _need(low: float, high: float, open_ends: bool, integer: bool) -> str:
-    """Say which numbers are allowed: "an integer >= 1", "finite and > 0"."""
+    number = _unwrap(value)
+    right_type = _is_number(number, Integral if integer else Real)
+    if right_type and (low < number < high if open_ends else low <= number <= high):
+        return int(number) if integer else float(number)
     above, below = (">", "<") if open_ends else (">=", "<=")
-    limits = [f"{above} {low}"] if low > -math.inf else []
-    limits += [f"{below} {high}"] if high < math.inf else []
+    limits = [f"{above} {low}"] * (low > -_LARGEST) + [f"{below} {high}"] * (high < _LARGEST)
     if integer:
-        return " ".join(["an integer", " and ".join(limits)]).strip()
-    return " and ".join(["finite", *limits])
+        need = f"an integer {' and '.join(limits)}".strip()
+    else:
+        need = " and ".join(["finite", *limits]) if right_type else "a number"
+    raise InvalidParameterError(f"{name} must be {need}, got {value!r}. Pass {name}={example!r}.")
 
 
 def read_numbers(values: Any, name: str, *, need: str, advice: str) -> np.ndarray:
@@ -158,31 +107,45 @@ def read_numbers(values: Any, name: str, *, need: str, advice: str) -> np.ndarra
     ValueError
         If a number is masked, or a tensor would lose its gradients.
     """
-    check_kind(values, name, if_masked=f"no number may be masked. {advice}")
+    check_kind(values, name, f"no number may be masked. {advice}")
     array = _to_numpy(values)
-    # NumPy would turn [True, 0.5] into [1.0, 0.5]
-    if isinstance(values, list | tuple) and any(isinstance(_single(v), bool) for v in values):
-        array = None
-    elif array is not None and array.dtype.kind == "O":
-        # integers beyond 64 bit and fractions are numbers as well
-        entries = [_single(entry) for entry in array.flat]
-        if all(isinstance(entry, Real) and not isinstance(entry, bool) for entry in entries):
-            floats = [_convert(entry, integer=False) for entry in entries]
-            return np.array(floats, dtype=np.float64).reshape(array.shape)
-    if array is None or array.dtype.kind not in "iuf":
+    if array.dtype.kind == "O":  # also integers beyond 64 bit, and fractions
+        entries = [_unwrap(entry) for entry in array.flat]
+        if all(_is_number(entry, Real) for entry in entries):
+            array = np.array([_to_float(entry) for entry in entries]).reshape(array.shape)
+    if array.dtype.kind not in "iuf":
         kind = "the string " if isinstance(values, str) else f"{type(values).__name__} "
         raise TypeError(f"{need}, got {kind}{reprlib.repr(values)}. {advice}")
     with np.errstate(over="ignore"):  # a long double out of range becomes infinite
         return array.astype(np.float64)
 
 
-def _to_numpy(values: Any) -> np.ndarray | None:
-    """Make an array, or None where NumPy cannot: rows of different lengths, for one."""
+def _to_numpy(values: Any) -> np.ndarray:
+    """Make an array; of objects from lists, where NumPy would make 1.0 of True."""
     if isinstance(values, torch.Tensor):
         values = values.detach().cpu()
         # NumPy has no bfloat16
-        values = values.to(torch.float64) if values.is_floating_point() else values
+        return (values.double() if values.is_floating_point() else values).numpy()
     try:
-        return np.asarray(values)
-    except (TypeError, ValueError, RuntimeError):
-        return None
+        return np.asarray(values, dtype=object if isinstance(values, list | tuple) else None)
+    except (TypeError, ValueError, RuntimeError):  # arrays on a GPU, for one
+        return np.array(None)
+
+
+def _unwrap(value: Any) -> Any:
+    """Take the number out of an array or tensor without axes, and out of NumPy's scalars."""
+    is_array = hasattr(value, "tolist") and getattr(value, "ndim", None) == 0
+    return value.tolist() if is_array and not getattr(value, "is_meta", False) else value
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    """Tell whether a value is a number of a kind; True and False are none."""
+    return isinstance(value, kind) and not isinstance(value, bool)
+
+
+def _to_float(number: Any) -> float:
+    """Convert to float; integers beyond its range become infinite."""
+    try:
+        return float(number)
+    except OverflowError:
+        return math.inf if number > 0 else -math.inf

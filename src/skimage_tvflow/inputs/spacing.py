@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from skimage_tvflow.inputs.numbers import read_numbers
-
-__all__ = ["resolve_spacing"]
 
 # Across the longest axis, a quarter of the digits of a difference are left.
 _LARGEST_RATIO = 1e12
@@ -22,8 +21,8 @@ def resolve_spacing(spacing: Any, n_spatial: int) -> tuple[float, ...]:
 
     Parameters
     ----------
-    spacing : None, float or sequence of float
-        None for 1, a number for the same along all spatial axes, or one for each.
+    spacing : float or sequence of float
+        A number for the same along all spatial axes, or one for each.
     n_spatial : int
         Number of spatial axes.
 
@@ -40,29 +39,20 @@ def resolve_spacing(spacing: Any, n_spatial: int) -> tuple[float, ...]:
         If they are too many or too few, not positive and finite, masked, too small or too large,
         or of sizes too different.
     """
-    if spacing is None:
-        return (1.0,) * n_spatial
     advice = f"Pass spacing={(1.0,) * n_spatial}."
-    values = read_numbers(
-        spacing, "spacing", need="spacing must consist of real numbers", advice=advice
-    )
+    need = "spacing must consist of real numbers"
+    values = read_numbers(spacing, "spacing", need=need, advice=advice)
+    smallest, largest = values.min(initial=math.inf), values.max(initial=0)
     if values.shape not in ((), (n_spatial,)):
-        raise ValueError(
-            f"spacing must be one number, or one for each of the {n_spatial} spatial axes, got "
-            f"{spacing!r}. {advice}"
+        need = f"be one number, or one for each of the {n_spatial} spatial axes"
+    elif not (smallest > 0 and largest < math.inf):
+        need = "be positive and finite"
+    elif largest / _LARGEST_RATIO > smallest:
+        need = f"not differ by more than a factor of {_LARGEST_RATIO:.0e} between axes"
+    elif smallest < _SMALLEST or largest > _LARGEST:
+        need = (
+            f"be between {_SMALLEST:.0e} and {_LARGEST:.0e}: its square is used, so change the unit"
         )
-    if not (np.isfinite(values).all() and (values > 0).all()):
-        raise ValueError(f"spacing must be positive and finite, got {spacing!r}. {advice}")
-    smallest, largest = float(values.min()), float(values.max())
-    if largest / _LARGEST_RATIO > smallest:
-        raise ValueError(
-            f"spacing must not differ by more than {_LARGEST_RATIO:.0e} between axes, got "
-            f"{spacing!r}: differences along the longest would be lost in rounding. {advice}"
-        )
-    if smallest < _SMALLEST or largest > _LARGEST:
-        raise ValueError(
-            f"spacing must be between {_SMALLEST:.0e} and {_LARGEST:.0e}, got {spacing!r}: its "
-            "square would be out of range. Choose another unit of length, e.g. the pixel: "
-            f"{advice[0].lower()}{advice[1:]}"
-        )
-    return tuple(float(h) for h in np.broadcast_to(values, (n_spatial,)))
+    else:
+        return tuple(np.broadcast_to(values, (n_spatial,)).tolist())
+    raise ValueError(f"spacing must {need}, got {spacing!r}. {advice}")

@@ -1,4 +1,4 @@
-"""The requested times of a flow: checked, sorted, made unique, and back in the order asked."""
+"""The requested times of a flow: checked, sorted, made unique, and back in the order requested."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import numpy as np
 
 from skimage_tvflow.inputs.numbers import read_numbers
 
-__all__ = ["RequestedTimes", "resolve_times"]
+_ADVICE = "Pass a number, e.g. t=0.1, or several, e.g. t=[0.05, 0.1]."
 
 
 @dataclass(frozen=True)
 class RequestedTimes:
     """
-    Times to solve for, and how they answer what was asked.
+    Times to solve for, and how they answer what was requested.
 
     Attributes
     ----------
@@ -24,7 +24,7 @@ class RequestedTimes:
     order : tuple of int
         For every requested time its index into `increasing`.
     scalar : bool
-        Whether a single number was asked for, so that the result has no axis of times.
+        Whether a single number was requested, so that the result has no axis of times.
     """
 
     increasing: tuple[float, ...]
@@ -44,7 +44,7 @@ def resolve_times(t: Any) -> RequestedTimes:
     Returns
     -------
     RequestedTimes
-        The distinct times and their places in what was asked.
+        The distinct times and their places in what was requested.
 
     Raises
     ------
@@ -59,39 +59,28 @@ def resolve_times(t: Any) -> RequestedTimes:
     >>> resolve_times([0.2, 0, 0.2])
     RequestedTimes(increasing=(0.0, 0.2), order=(1, 0, 1), scalar=False)
     """
-    values = read_numbers(
-        t,
-        "t",
-        need="t must be a real number or a 1-D sequence of them",
-        advice="Pass a number, e.g. t=0.1, or several, e.g. t=[0.05, 0.1].",
-    )
+    if type(t) is float:
+        values = np.array(t)
+    else:
+        need = "t must be a real number or a 1-D sequence of them"
+        values = read_numbers(t, "t", need=need, advice=_ADVICE)
     if values.ndim > 1:
         raise ValueError(
             f"t must be a number or a 1-D sequence of numbers, got an array of shape "
             f"{values.shape}. Pass its values in one row: t=numpy.ravel(t)."
         )
     if values.size == 0:
-        raise ValueError(
-            "t must hold at least one time, got an empty sequence. Pass a number, e.g. t=0.1, or "
-            "several, e.g. t=[0.05, 0.1]."
-        )
-    _check_all(values, ~np.isfinite(values), "t must be finite", "Pass a number, e.g. t=0.1.")
-    _check_all(
-        values, values < 0, "t must be >= 0", "The flow runs forward in time: pass t=0.1, say."
-    )
+        raise ValueError(f"t must hold at least one time, got an empty sequence. {_ADVICE}")
+    wrong = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
+    if wrong.size:
+        value = values.flat[wrong[0]]
+        where = f" at position {wrong[0]}" if values.ndim else ""
+        need, advice = "finite", _ADVICE
+        if np.isfinite(value):
+            need, advice = ">= 0", "The flow runs forward in time: pass t=0.1, say."
+        raise ValueError(f"t must be {need}, got {value}{where}. {advice}")
     # adding zero turns -0.0 into 0.0
-    increasing = np.unique(values + 0.0)
-    order = np.searchsorted(increasing, np.ravel(values))
+    increasing, order = np.unique(values + 0.0, return_inverse=True)
     return RequestedTimes(
-        increasing=tuple(increasing.tolist()),
-        order=tuple(order.tolist()),
-        scalar=values.ndim == 0,
+        tuple(increasing.tolist()), tuple(order.ravel().tolist()), scalar=values.ndim == 0
     )
-
-
-def _check_all(values: np.ndarray, wrong: np.ndarray, need: str, advice: str) -> None:
-    if not wrong.any():
-        return
-    index = int(np.flatnonzero(wrong)[0])
-    where = "" if values.ndim == 0 else f" at position {index}"
-    raise ValueError(f"{need}, got {values.flat[index]}{where}. {advice}")

@@ -8,25 +8,13 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from skimage_tvflow.core.operators import exact_dtype
-from skimage_tvflow.core.progress import Report, share_of
+from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.flow_input import FlowInput
-from skimage_tvflow.spectral.band_times import (
-    check_band_times,
-    check_number_of_bands,
-    times_of_bands,
-)
-from skimage_tvflow.spectral.bands import Band, bands
+from skimage_tvflow.spectral.band_times import check_times, choose_times
 from skimage_tvflow.spectral.decomposition import SpectralBand, SpectralDecomposition
-from skimage_tvflow.spectral.flow_frames import check_flow, check_image, flow_frames
-
-__all__ = ["decompose", "flow_bands", "iter_bands", "spectral_decompose"]
-
-# Part of the work that the search for the extinction time takes: 2 % for 10 to 40 bands of the
-# camera image of 128 x 128 pixels.
-_EXTINCTION_SHARE = 0.02
+from skimage_tvflow.spectral.flow_bands import check_input, flow_bands
 
 
 def spectral_decompose(
@@ -96,8 +84,8 @@ def spectral_decompose(
     array([0., 0., 0., 0., 1., 1., 1., 1.])
     """
     report = WorkReport.of(callback)
-    flow, times, flow_input = _check(image, times, flow)
-    return decompose(flow, flow_input, times, report)
+    times = check_times(times)
+    return decompose(*check_input(image, flow), times, report)
 
 
 def decompose(
@@ -122,25 +110,23 @@ def decompose(
     SpectralDecomposition
         Bands, residual and spectrum in the caller's layout.
     """
-    times, report = _choose_times(flow_input, times, report)
-    axes, dtype = flow_input.axes, flow_input.image.dtype
-    count = len(times) - 1
+    times, report = choose_times(flow_input, times, report)
+    axes, count = flow_input.axes, len(times) - 1
     images = flow_input.image.new_empty((count, *axes.shape))
-    heights, powers = [], []
+    norms, powers = np.empty((count, *axes.batch_shape)), np.empty((count + 1, *axes.batch_shape))
     for k, band in enumerate(flow_bands(flow, flow_input, times, report)):
-        powers.append(axes.total(_sums(band.before.square())))
-        if band.after is not None:
-            heights.append(axes.total(_sums(band.image.abs())))
+        powers[k] = axes.total(_sums(band.slope.square()))
+        if k < count:
+            norms[k] = axes.total(_sums(band.image.abs()))
             images[k] = axes.from_core(band.image)
     moments = np.array([0.0, *times])
     widths = (moments[2:] - moments[:-2]) / 2
-    norms = np.stack(heights)
     return SpectralDecomposition(
         times=moments[1:-1],
         bands=flow_input.restore(images),
-        residual=flow_input.frame(band.image.to(dtype)),
-        spectrum=norms / widths.reshape(-1, *[1] * (norms.ndim - 1)),
-        slope_power=np.stack(powers),
+        residual=flow_input.frame(band.image.to(images.dtype)),
+        spectrum=(norms.T / widths).T,
+        slope_power=powers,
         widths=widths,
     )
 
@@ -189,61 +175,11 @@ def iter_bands(
     True
     """
     report = WorkReport.of(callback)
-    flow, times, flow_input = _check(image, times, flow)
-    chosen, rest = _choose_times(flow_input, times, report)
+    times = check_times(times)
+    flow, flow_input = check_input(image, flow)
+    bands = flow_bands(flow, flow_input, *choose_times(flow_input, times, report))
     dtype = flow_input.image.dtype
-    return (
-        SpectralBand(band.time, flow_input.frame(band.image.to(dtype)))
-        for band in flow_bands(flow, flow_input, chosen, rest)
-    )
-
-
-def flow_bands(
-    flow: BaseTVFlow, flow_input: FlowInput, times: tuple[float, ...], report: Report | None
-) -> Iterator[Band]:
-    """
-    Compute the bands of an image in the layout of the core, the residual last.
-
-    Parameters
-    ----------
-    flow : estimator
-        Which computes the flow.
-    flow_input : FlowInput
-        The image.
-    times : tuple of K floats
-        Checked times.
-    report : callable or None
-        It is told the fraction of the work done, 1 before the residual is given.
-
-    Yields
-    ------
-    Band
-        K - 1 bands, then the residual.
-    """
-    image = flow_input.image
-    frames = flow_frames(flow, flow_input, times, report)
-    for band in bands(image.to(exact_dtype(image)), times, frames):
-        if band.after is None and report is not None:
-            report(1.0)
-        yield band
-
-
-def _check(
-    image: Any, times: Any, flow: Any
-) -> tuple[BaseTVFlow, int | tuple[float, ...], FlowInput]:
-    flow = check_flow(flow)
-    n_bands = check_number_of_bands(times)
-    return flow, check_band_times(times) if n_bands is None else n_bands, check_image(image, flow)
-
-
-def _choose_times(
-    flow_input: FlowInput, times: int | tuple[float, ...], report: Report | None
-) -> tuple[tuple[float, ...], Report | None]:
-    """Return the times of the bands, and the report for the rest of the work."""
-    if isinstance(times, tuple):
-        return times, report
-    times = times_of_bands(flow_input, times, share_of(report, 0, _EXTINCTION_SHARE))
-    return times, share_of(report, _EXTINCTION_SHARE, 1)
+    return (SpectralBand(time, flow_input.frame(band.to(dtype))) for time, band, _ in bands)
 
 
 def _sums(x: Tensor) -> np.ndarray:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-
-__all__ = ["SpectralBand", "SpectralDecomposition"]
 
 BandWeights = Sequence[float] | np.ndarray | Callable[[np.ndarray], Any]
 
@@ -93,10 +92,9 @@ class SpectralDecomposition:
             return self.spectrum.copy()
         if kind != "l2":
             raise ValueError(f"kind must be 'l1' or 'l2', got {kind!r}. Pass kind='l1'.")
-        column = (-1,) + (1,) * (self.slope_power.ndim - 1)
         fall = self.slope_power[:-1] - self.slope_power[1:]
-        rate = np.sqrt(np.maximum(fall / self.widths.reshape(column), 0))
-        return self.times.reshape(column) * rate  # t^2 may be out of range
+        rate = np.sqrt(np.maximum(fall.T / self.widths, 0))
+        return (self.times * rate).T  # t^2 may be out of range
 
     def reconstruct(self, weights: BandWeights | None = None, *, residual: float = 1.0) -> Any:
         """The weighted sum of the bands.
@@ -118,7 +116,15 @@ class SpectralDecomposition:
         ValueError
             If there are not as many weights as bands, or not all are finite.
         """
-        factors = self._factors(weights)
+        count = len(self.times)
+        weights = np.ones(count) if weights is None else weights
+        factors = np.asarray(weights(self.times) if callable(weights) else weights, dtype=float)
+        if factors.shape != (count,) or not np.isfinite(factors).all():
+            raise ValueError(
+                f"weights must be finite, one number for each of the {count} bands, got "
+                f"{reprlib.repr(factors.tolist())}. Pass a sequence of {count}, or a function such "
+                "as weights=lambda t: t > 0.5."
+            )
         total = residual * self.residual
         for factor, band in zip(factors, self.bands, strict=True):
             if factor != 0:
@@ -186,23 +192,9 @@ class SpectralDecomposition:
         return self.reconstruct(~self._within(t1, t2))
 
     def _within(self, t1: float, t2: float) -> np.ndarray:
+        """Tell which bands vanish from `t1` on and before `t2`."""
         if not t1 < t2:
             raise ValueError(
                 f"A band needs t1 < t2, got t1={t1} and t2={t2}. Pass the smaller time first."
             )
         return (self.times >= t1) & (self.times < t2)
-
-    def _factors(self, weights: BandWeights | None) -> np.ndarray:
-        count = len(self.times)
-        if weights is None:
-            return np.ones(count)
-        factors = np.asarray(weights(self.times) if callable(weights) else weights, dtype=float)
-        if factors.shape != (count,):
-            raise ValueError(
-                f"weights has shape {factors.shape}, and one number for each of the {count} bands "
-                f"is needed. Pass a sequence of {count}, or a function such as "
-                "weights=lambda t: t > 0.5."
-            )
-        if not np.isfinite(factors).all():
-            raise ValueError("weights must be finite, got NaN or infinity. Pass numbers.")
-        return factors
