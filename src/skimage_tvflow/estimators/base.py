@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -31,14 +30,11 @@ from skimage_tvflow.estimators.callbacks import (
 )
 from skimage_tvflow.estimators.result import TVFlowResult
 from skimage_tvflow.estimators.result_builder import ResultBuilder
-from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.axes import ImageAxes
+from skimage_tvflow.inputs.caller import stacklevel_of_caller
 from skimage_tvflow.inputs.flow_input import FlowInput
-from skimage_tvflow.inputs.times import resolve_times
 
 _IMAGES_ONLY = OutputRequest()
-# Modules between a warning and the caller's code; contextlib runs the decorator `fork_safe`.
-_OWN = ("skimage_tvflow", "contextlib")
 
 
 class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=None):  # type: ignore[call-arg]
@@ -213,14 +209,16 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     def _check_input(self, image: Any, t: Any) -> FlowInput:
         """Check the parameters, an image and times, and bring them into the core's layout."""
         self._check_parameters()
-        times = resolve_times(self.t if t is None else t)
-        data = ingest(image, device=self.device)
-        axes = ImageAxes.resolve(
-            data.tensor.shape,
-            batch_axis=self.batch_axis,
-            channel_axis=self.channel_axis,
-            coupled_channels=self.coupled_channels,
+        flow_input = FlowInput.read(
+            image,
+            self.t if t is None else t,
+            self.spacing,
+            self.channel_axis,
+            self.batch_axis,
+            self.coupled_channels,
+            self.device,
         )
+        axes = flow_input.axes
         expected = getattr(self, "n_features_in_", None)
         if expected is not None and _is_table(axes) and axes.shape[1] != expected:
             name = type(self).__name__
@@ -229,8 +227,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
                 "input, the length of the signals it was fitted to. Fit again, or use a new "
                 f"{name}."
             )
-        spacing = axes.spacing(self.spacing)
-        return FlowInput(axes.to_core(data.tensor), axes, spacing, times, data.restore)
+        return flow_input
 
     def _integrate(
         self,
@@ -323,7 +320,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             f"tol={self.tol}: the worst estimate is {np.nanmax(error[:, ~converged]):.1e} in the "
             f"values of the image. {self._advice(dtype)}",
             ConvergenceWarning,
-            stacklevel=_depth_of_caller(),
+            stacklevel=stacklevel_of_caller(),
         )
 
     def _advice(self, dtype: torch.dtype) -> str:
@@ -350,11 +347,3 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
 
 def _is_table(axes: ImageAxes) -> bool:
     return len(axes.shape) == 2 and axes.batch_axis == 0
-
-
-def _depth_of_caller() -> int:
-    """The `stacklevel` for `warnings.warn` at which the caller's own code is."""
-    frame, depth = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals["__name__"].startswith(_OWN):
-        frame, depth = frame.f_back, depth + 1
-    return depth

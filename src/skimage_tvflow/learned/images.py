@@ -11,6 +11,7 @@ import torch
 
 from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.axes import ImageAxes
+from skimage_tvflow.inputs.caller import stacklevel_of_caller
 
 __all__ = ["as_image_list", "check_grid", "split_image", "split_images", "warn_of_colours"]
 
@@ -148,7 +149,7 @@ def warn_of_colours(images: Sequence[np.ndarray]) -> None:
                 "slices along its last axis. If these are colours, type channel_axis=-1. If they "
                 "are slices, put their axis first: numpy.moveaxis(image, -1, 0).",
                 UserWarning,
-                stacklevel=3,
+                stacklevel=stacklevel_of_caller(),
             )
             return
 
