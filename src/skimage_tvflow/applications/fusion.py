@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.core.progress import share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
@@ -16,6 +17,7 @@ from skimage_tvflow.spectral.band_times import check_band_times
 from skimage_tvflow.spectral.flow_bands import band_pass, check_input
 
 
+@fork_safe()
 def fuse(
     image: Any,
     other: Any,

@@ -10,6 +10,7 @@ import pywt
 import torch
 from scipy.optimize import nnls
 
+from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
@@ -29,6 +30,7 @@ _MEDIAN_OF_NORMAL = 0.6744897501960817  # of its absolute value
 _SCHEME = {"n_steps": 64, "order": 1, "tol": None, "max_num_iter": 8}
 
 
+@fork_safe()
 def denoise(
     image: Any,
     sigma: float | None = None,
@@ -128,6 +130,7 @@ def denoise(
     return flow_input.frame(noisy)
 
 
+@fork_safe()
 def noise_level(image: Any, *, channel_axis: int | None = None) -> float:
     """Estimate the standard deviation of the white noise in an image.
 

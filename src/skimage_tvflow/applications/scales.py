@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.numbers import check_number
@@ -14,6 +15,7 @@ from skimage_tvflow.spectral.flow_bands import band_pass, check_input
 _TOL = 3e-3
 
 
+@fork_safe()
 def select_scale(
     image: Any,
     radius: float,

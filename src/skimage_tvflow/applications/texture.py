@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from skimage.filters import threshold_otsu
 
+from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.numbers import check_number
@@ -20,6 +21,7 @@ _N_BANDS = 32
 _TOL = 3e-3
 
 
+@fork_safe()
 def separate_texture(
     image: Any,
     t: float | None = None,

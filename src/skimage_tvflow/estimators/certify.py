@@ -10,6 +10,7 @@ import torch
 
 from skimage_tvflow.core import error_bound as certificate
 from skimage_tvflow.core.operators import exact_dtype
+from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.arrays import ingest
@@ -34,6 +35,7 @@ class CertifiedError:
     error_bound: np.ndarray
 
 
+@fork_safe()
 def certify(
     image: Any,
     u: Any,

@@ -9,6 +9,7 @@ import numpy as np
 
 from skimage_tvflow.core import operators
 from skimage_tvflow.core.extinction_time import extinction_time as search_extinction_time
+from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
@@ -71,6 +72,7 @@ def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> 
     return _METHODS[method](t=t, **params).transform(image)
 
 
+@fork_safe()
 def total_variation(
     image: Any,
     *,
@@ -113,6 +115,7 @@ def total_variation(
     return _plain(total)
 
 
+@fork_safe()
 def extinction_time(
     image: Any,
     *,
@@ -204,6 +207,7 @@ def extinction_times(
     return np.asarray(times.reshape(*flow_input.axes.batch_shape, -1).max(-1))
 
 
+@fork_safe()
 def geometric_times(image: Any, n: int = 12, **params: Any) -> np.ndarray:
     """Times in geometric progression, up to the extinction of an image.
 

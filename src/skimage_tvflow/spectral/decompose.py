@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from skimage_tvflow.core.parallel import fork_safe, fork_safe_items
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
@@ -17,6 +18,7 @@ from skimage_tvflow.spectral.decomposition import SpectralBand, SpectralDecompos
 from skimage_tvflow.spectral.flow_bands import check_input, flow_bands
 
 
+@fork_safe()
 def spectral_decompose(
     image: Any,
     times: Any,
@@ -131,6 +133,7 @@ def decompose(
     )
 
 
+@fork_safe()
 def iter_bands(
     image: Any,
     times: Any,
@@ -177,7 +180,8 @@ def iter_bands(
     report = WorkReport.of(callback)
     times = check_times(times)
     flow, flow_input = check_input(image, flow)
-    bands = flow_bands(flow, flow_input, *choose_times(flow_input, times, report))
+    chosen = choose_times(flow_input, times, report)
+    bands = fork_safe_items(flow_bands(flow, flow_input, *chosen))
     dtype = flow_input.image.dtype
     return (SpectralBand(time, flow_input.frame(band.to(dtype))) for time, band, _ in bands)
 
