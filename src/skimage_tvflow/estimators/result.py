@@ -56,12 +56,7 @@ class TVFlowResult:
 class Progress(float):
     """The fraction of the work that is done, 0 to 1; what a callback is given.
 
-    Parameters
-    ----------
-    fraction : float
-        It never goes back from one call to the next.
-    time : float, optional
-        As the attribute.
+    It never goes back from one call to the next.
 
     Attributes
     ----------
@@ -85,6 +80,6 @@ class Progress(float):
         return Progress, (float(self), self.time)
 
     @property
-    def fraction(self) -> float:
+    def fraction(self) -> float:  # numpydoc ignore=RT01
         """The number itself."""
         return float(self)
