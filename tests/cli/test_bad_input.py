@@ -81,6 +81,7 @@ def test_options_that_no_image_could_have(refused, step_tif, tmp_path, options, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ("--spacing 0", "spacing must be positive and finite, got 0.0"),
         ("--spacing -1", "spacing must be positive and finite, got -1.0"),
         ("--spacing 1,2,3", "spacing must be one number, or one for each of the 2 spatial axes"),
         ("--channel-axis 7", "channel_axis=7 is out of range for an image of shape (6, 8)"),

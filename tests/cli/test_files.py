@@ -240,7 +240,7 @@ def test_a_pipe_is_not_opened(refused, tmp_path, command):
     os.mkfifo(tmp_path / "pipe.tif")
     output = tmp_path / ("a.tif" if command == "flow" else "a.safetensors")
     message = refused(tmp_path / "pipe.tif", "-o", output, command=command)
-    assert "pipe.tif is a pipe or a device. Save what it gives to a file, and type that" in message
+    assert "pipe.tif is a pipe or a device. Save what it gives to a file" in message
 
 
 def test_a_fault_of_the_reader_is_not_blamed_on_the_file(tvflow, step_png, tmp_path, monkeypatch):

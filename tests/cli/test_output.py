@@ -17,11 +17,21 @@ def names(path):
     return sorted(entry.name for entry in path.iterdir())
 
 
-def test_a_full_disk_is_said_in_three_parts(tmp_path):
-    message = r"a.txt cannot be used \(No space left on device\). Type another path"
-    with pytest.raises(CliError, match=message), whole_files([tmp_path / "a.txt"], force=False):
+def test_a_full_disk_is_said_and_ends_the_command(
+    tvflow, step_tif, noise_tif, tmp_path, monkeypatch
+):
+    def full(path, *args, **kwargs):
+        path.write_bytes(b"half a TIFF")
         raise OSError(28, "No space left on device")
-    assert names(tmp_path) == []
+
+    monkeypatch.setattr(tifffile, "imwrite", full)
+    outcome = tvflow("flow", step_tif, noise_tif, "-t", 0, "-o", tmp_path / "out")
+    assert outcome.status == 2
+    assert outcome.err == (
+        f"error: {tmp_path / 'out' / 'step_tvflow.tif'} cannot be used (No space left on device). "
+        "Type another path, on a disk with room.\n"
+    )
+    assert names(tmp_path / "out") == []
 
 
 def test_the_longest_name_that_the_disk_takes(tvflow, step_tif, tmp_path):

@@ -32,13 +32,8 @@ def _numbers(text: str) -> float | list[float]:
 
 
 _NUMBER, _WHOLE = _parser(float, "a number"), _parser(int, "a whole number")
-_KINDS = {
-    int: ("N", _WHOLE),
-    float: ("X", _NUMBER),
-    list[float]: ("T", _NUMBER),
-    tuple[float, float]: ("T1 T2", None),
-    str: ("NAME", None),
-}
+# The metavar and the parser of each type.
+_KINDS = {int: ("N", _WHOLE), float: ("X", _NUMBER), str: ("NAME", None)}
 
 
 def _option(kind: Any, help: str, *names: str, default: Any = None, **how: Any) -> _Option:
@@ -71,7 +66,7 @@ _LAST = {
     "debug": _flag("debug", "Show where in the program an error arose."),
 }
 _T = "Time, in values times spacing; for several: -t 1 -t 2. Without: up to extinction."
-_TIMES = _option(list[float], _T, "-t", "--t")
+_TIMES = _option(list[float], _T, "-t", "--t", metavar="T", parser=_NUMBER)
 _BANDS = _option(int, "How many times, geometric, up to extinction. [default: 32]")
 # Named after the parameters of the library. What is not given is left to the library.
 _ON_IMAGES = {
@@ -85,16 +80,13 @@ _ON_IMAGES = {
     "channel_axis": _option(
         str, "Of the channels, or 'none'. Without: the file's.", parser=_axis, metavar="AXIS"
     ),
-    "batch_axis": _option(
-        int, "Of a stack of images. Without: the T axis of a TIFF, if it has one."
-    ),
+    "batch_axis": _option(int, "Of images in a stack. Without: the T axis of a TIFF."),
     "volume": _flag("volume", "Take the T axis as a spatial axis."),
     "coupled_channels": _flag("coupled-channels", "Keep the edges of all channels together."),
     "spacing": _option(
         str,
         "Pixel size, one or one for each spatial axis; times are in values times its unit. "
-        "Without: what a TIFF says in um (OME, ImageJ, a resolution above 2540 dpi; of lower ones, "
-        "which are for printing, only the shape of pixels that are not square).",
+        "Without: what a TIFF says, in um; printing resolutions only count for their shape.",
         parser=_lengths,
         metavar="H[,H...]",
     ),
@@ -138,13 +130,13 @@ def _command(module: str, **options: _Option) -> Callable[[Callable[[], None]], 
             home = importlib.import_module(f"skimage_tvflow.cli.{module}")
             getattr(home, function.__name__)(Options(**typed))
 
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            inspect.Parameter(name, kind, annotation=hint, default=default)
+            for name, (hint, default) in options.items()
+        ]
+        vars(command)["__signature__"] = inspect.Signature(parameters)
         command.__annotations__ = {name: hint for name, (hint, _) in options.items()}
-        vars(command)["__signature__"] = inspect.Signature(
-            [
-                inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=hint, default=d)
-                for name, (hint, d) in options.items()
-            ]
-        )
         app.command(function.__name__.strip("_"), help=inspect.getdoc(function))(command)
 
     return register
@@ -183,7 +175,7 @@ def spectrum() -> None:
 
 @_command(
     "bands",
-    band=_option(tuple[float, float], "Keep what vanishes from T1 on and before T2."),
+    band=_option(tuple[float, float], "Keep what vanishes from A on, before B.", metavar="A B"),
     stop=_flag("stop", "With --band: take that away, keep the rest."),
     low=_option(float, "Keep what vanishes at this time or later, and the residual."),
     high=_option(float, "Keep what vanishes before this time."),
@@ -200,11 +192,7 @@ def filter_() -> None:
 
 @_command(
     "flows",
-    sigma=_option(
-        float,
-        "Standard deviation of the noise, in the image's values; with --unit-range in those from "
-        "0 to 1. Without: estimated from the image.",
-    ),
+    sigma=_option(float, "Standard deviation of the noise, in values. Without: estimated."),
     **_ON_IMAGES,
 )
 def denoise() -> None:

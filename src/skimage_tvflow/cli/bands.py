@@ -19,6 +19,8 @@ from skimage_tvflow.cli.tiff import write_tiff
 from skimage_tvflow.number_format import format_number
 
 N_BANDS = 32
+Result = Callable[[Task, Any], Computed]  # from the bands of an image
+Use = Callable[[Any], object]
 
 
 def refuse_without_matplotlib() -> None:
@@ -28,11 +30,7 @@ def refuse_without_matplotlib() -> None:
 
 
 def _run(
-    command: str,
-    options: Options,
-    result: Callable[[Task, Any], Computed],
-    use: Callable[[Any], object] = lambda parts: None,
-    only_tiff: str = "",
+    command: str, options: Options, result: Result, use: Use = lambda _: None, only_tiff: str = ""
 ) -> None:
     """Take every image apart; `use` is tried first, on two equal pixels."""
     both = f"--times {options.times} and -t were both given. Leave one of the two out."
@@ -68,7 +66,7 @@ def spectrum(options: Options) -> None:
         writers: Any = [
             partial(write, array=parts.bands, times=list(parts.times)),
             partial(write, array=parts.residual),
-            partial(_write_table, parts=parts),
+            partial(_write_table, times=parts.times, l1=l1, l2=l2),
             partial(_draw, parts=parts),
         ]
         shown = column("t", parts.times) | column("L1", l1, 6) | column("L2", l2, 6)
@@ -77,13 +75,12 @@ def spectrum(options: Options) -> None:
     _run("spectrum", options, result)
 
 
-def _write_table(path: Path, parts: Any) -> None:
-    l1, l2 = parts.power_spectrum("l1"), parts.power_spectrum("l2")
+def _write_table(path: Path, times: Any, l1: Any, l2: Any) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow([*["image"] * (l1.ndim - 1), "t", "l1", "l2"])
         for index in np.ndindex(l1.shape[1:]):  # in a batch, the number of the image comes first
-            for k, t in enumerate(parts.times):
+            for k, t in enumerate(times):
                 writer.writerow([*index, float(t), float(l1[k, *index]), float(l2[k, *index])])
 
 

@@ -57,13 +57,14 @@ def flow(options: Options) -> None:
 def _warn_short(task: Task, longest: float, extinction: float, *, unit_range: bool) -> None:
     """Warn when only the finest will have vanished at the last of the times asked for."""
     dtype = task.picture.array.dtype
+    scaled = dtype.kind in "iu" and not unit_range
     if longest < SHORT * extinction:
         say(
             f"warning: {task.path}: t = {format_number(longest, 6)} is under 1 % of the "
             f"extinction time, about {format_number(extinction, 2)}, so only noise and the finest "
             f"structures vanish. Try -t {format_number(0.1 * extinction, 2)} for larger ones"
             + f", or --unit-range for {dtype} values"
-            * (dtype.kind in "iu" and not unit_range)
+            * scaled
         )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from skimage_tvflow.atomic_write import atomic_write
 from skimage_tvflow.cli.files import ANY_VALUES, IMAGE_SUFFIXES
-from skimage_tvflow.cli.program import CliError, about, refuse
+from skimage_tvflow.cli.program import CliError, refuse
 
 # Added to the name of an image in a folder of results, by command.
 ENDINGS = {
@@ -74,9 +74,7 @@ def files_of(image: Path, output: Path | None = None) -> list[Path]:
     refuse(
         {
             f"there is no file or folder {image}. {hint}": not image.exists(),
-            f"{image} is a pipe or a device. Save what it gives to a file, and type that": (
-                not image.is_dir()
-            ),
+            f"{image} is a pipe or a device. Save what it gives to a file": not image.is_dir(),
         }
     )
     # Results of an earlier run into the same folder are not its images.
@@ -89,9 +87,7 @@ def files_of(image: Path, output: Path | None = None) -> list[Path]:
         if not entry.name.startswith(".") and not entry.name.endswith(results)
     ]
     known = ", ".join(sorted(IMAGE_SUFFIXES))
-    refuse(
-        {f"the folder {image} has no images ({known}) directly inside. Type another.": not files}
-    )
+    refuse({f"the folder {image} has no images ({known}) directly inside. Type another": not files})
     return files
 
 
@@ -116,11 +112,10 @@ def refuse_outputs(targets: Sequence[Path], *, force: bool) -> None:
 
 def _refuse_existing(targets: Sequence[Path], *, force: bool) -> None:
     for path in targets:
-        is_file, exists = path.is_file(), path.exists()
+        is_file, is_special = path.is_file(), path.exists() and not path.is_file()
         refuse(
             {
-                f"the output {path} is a folder, a pipe or a device. Type another name.": exists
-                and not is_file,
+                f"the output {path} is a folder, a pipe or a device. Type another name": is_special,
                 f"the output {path} exists. Type --force to overwrite it.": is_file and not force,
             }
         )
@@ -129,9 +124,8 @@ def _refuse_existing(targets: Sequence[Path], *, force: bool) -> None:
 @contextmanager
 def whole_files(targets: Sequence[Path], *, force: bool) -> Iterator[list[Path]]:
     """Give names to write to, one for each target; the targets appear when all are written."""
-    with about(targets[0]), ExitStack() as stack:
+    with ExitStack() as stack:
         for target in targets:
             target.parent.mkdir(parents=True, exist_ok=True)
         yield [stack.enter_context(atomic_write(target)) for target in targets]
-        # another process may have written one meanwhile
-        _refuse_existing(targets, force=force)
+        _refuse_existing(targets, force=force)  # another process may have written one meanwhile

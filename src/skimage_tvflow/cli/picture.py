@@ -87,10 +87,11 @@ def choose_axes(picture: Picture, options: Options) -> tuple[dict[str, Any], lis
         )
     taken = {axis % len(shape) for axis in (channel, batch) if axis is not None}
     spatial = [letter for axis, letter in enumerate(letters) if axis not in taken]
+    spacing = options.spacing
     given = {
         "channel_axis": channel,
         "batch_axis": batch,
-        "spacing": options.spacing or _spacing_of_file(picture, spatial, notes),
+        "spacing": _spacing_of_file(picture, spatial, notes) if spacing is None else spacing,
         "device": options.device,
         "coupled_channels": options.coupled_channels or None,
     }

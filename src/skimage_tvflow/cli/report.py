@@ -17,6 +17,7 @@ from skimage_tvflow.cli.program import say
 from skimage_tvflow.number_format import format_number
 
 EVERY = 5.0  # seconds between two lines where there is no bar
+Times = Sequence[float]
 _SLOW = 2**28  # bytes; reading or writing more takes long enough to be announced
 
 
@@ -26,9 +27,7 @@ class Progress:
     def __init__(self, name: str, bar: Any) -> None:
         self._name, self._bar, self._said = name, bar, time.monotonic()
 
-    def stage(
-        self, what: str, times: Sequence[float] = (), n_bytes: int = 0
-    ) -> Callable[..., bool]:
+    def stage(self, what: str, times: Times = (), n_bytes: int = 0) -> Callable[[Any], bool]:
         """Begin a stage, such as "flow" to these times; return the callback that reports it."""
         from rich.markup import escape
 

@@ -87,8 +87,10 @@ def _process(
     from skimage_tvflow import ChambolleTVFlow
 
     path, targets = job
-    start, n_bytes = time.perf_counter(), path.stat().st_size
+    start = time.perf_counter()
     with report.reporting(str(path)) as progress:
+        with about(path):
+            n_bytes = path.stat().st_size
         progress.stage("reading", n_bytes=n_bytes)
         with about(path, f"The file alone has {n_bytes / 1e9:.3g} GB. "):
             picture = read_picture(path, options.series)

@@ -17,6 +17,8 @@ from skimage_tvflow.cli.picture import Array, Picture
 from skimage_tvflow.cli.program import BadImage, refuse
 from skimage_tvflow.cli.report import log_to
 
+Tags = Mapping[str, Any]
+Times = Sequence[float]
 _LARGEST_PIXEL = 10.0  # um, 2540 dpi: coarser resolutions say how large to print
 _MICROMETRES = {2: 25400.0, 3: 10000.0}  # in TIFF's units of the resolution: inch, centimetre
 _UNITS = {"nm": 1e-3, "um": 1.0, "micron": 1.0, "mm": 1e3, "cm": 1e4, "m": 1e6}
@@ -46,13 +48,13 @@ def read_tiff(path: Path, series: int | None) -> Picture:
         )
         chosen = tif.series[number]
         page, array = chosen.keyframe, chosen.asarray()
+        texts = {**(tif.imagej_metadata or {}), **((tif.shaped_metadata or ({},))[0])}
+        pixels = [node for node in ome.iter() if node.tag.endswith("Pixels")]
+        texts |= pixels[min(number, len(pixels) - 1)].attrib if pixels else {}
     for record in log.buffer:
         reason = re.sub("<[^>]*>", "", record.getMessage()).strip()
         lost = record.levelno >= logging.ERROR or _DATA_MISSING.search(reason)
         refuse({f"is damaged or incomplete ({reason}). Copy it again.": lost}, BadImage)
-    texts = {**(tif.imagej_metadata or {}), **((tif.shaped_metadata or ({},))[0])}
-    pixels = [node for node in ome.iter() if node.tag.endswith("Pixels")]
-    texts |= pixels[min(number, len(pixels) - 1)].attrib if pixels else {}
     picture = Picture(array, chosen.axes, **_pixel_sizes(page.tags, texts))
     picture = _as_light(tif, page, picture).upright(page.tags.valueof("Orientation", 1))
     has_alpha = "S" in picture.axes and page.extrasamples and page.extrasamples[-1] in (1, 2)
@@ -84,7 +86,7 @@ def _pixel_sizes(tags: Any, texts: Mapping[str, Any]) -> dict[str, Any]:
     known: dict[str, Any] = {"spacing": {}, "tags": {"metadata": texts}}
     for axis in "ZYX":
         size = float(texts.get(f"PhysicalSize{axis}", 0))
-        scale = _UNITS.get(_plain(texts.get(f"PhysicalSize{axis}Unit", "um")))
+        scale = _micrometres(texts.get(f"PhysicalSize{axis}Unit", "um"))
         known["spacing"] |= {axis: size * scale} if size > 0 and scale else {}
     per_unit = [tags.valueof(name) or (0, 0) for name in ("XResolution", "YResolution")]
     if not all(all(value) for value in per_unit):
@@ -92,7 +94,7 @@ def _pixel_sizes(tags: Any, texts: Mapping[str, Any]) -> dict[str, Any]:
     code = int(tags.valueof("ResolutionUnit") or 2)
     known["tags"] |= {"resolution": tuple(per_unit), "resolutionunit": code}
     x, y = (denominator / numerator for numerator, denominator in per_unit)
-    scale, inches = _UNITS.get(_plain(texts.get("unit", ""))), _MICROMETRES.get(code, np.inf)
+    scale, inches = _micrometres(texts.get("unit")), _MICROMETRES.get(code, np.inf)
     if known["spacing"]:
         return known
     if scale:  # of ImageJ
@@ -104,17 +106,14 @@ def _pixel_sizes(tags: Any, texts: Mapping[str, Any]) -> dict[str, Any]:
     return known | {"spacing": {"Y": y / x, "X": 1.0} if x != y else {}, "unit": "pixel widths"}
 
 
-def _plain(unit: str) -> str:
-    return unit.replace("\\u00B5", "u").replace("µ", "u").removesuffix("s")
+def _micrometres(unit: Any) -> float | None:
+    """Return how many micrometres a unit of length has."""
+    plain = str(unit).replace("\\u00B5", "u").replace("µ", "u").removesuffix("s")
+    return _UNITS.get(plain)
 
 
 def write_tiff(
-    path: Path,
-    array: Array,
-    axes: str,
-    tags: Mapping[str, Any],
-    times: Sequence[float] = (),
-    alpha: bool = False,
+    path: Path, array: Array, axes: str, tags: Tags, times: Times = (), alpha: bool = False
 ) -> None:
     """Write one frame with these axes, or with one axis more several, as 32-bit TIFF.
 

@@ -22,16 +22,15 @@ def train(options: Options) -> None:
     """Train a network, and write its weights."""
     output = Path(options.output)
     name = (output if output.name else Path("weights")).with_suffix(".safetensors")
+    unclear = bool(options.images) == (options.synthetic > 0)
     untrained, seed = options.max_epochs == 0 and not options.weights, options.random_state
     refuse(
         {
-            "either images or --synthetic are needed, and not both. Type, say, --synthetic 500": (
-                bool(options.images) == (options.synthetic > 0)
-            ),
+            "either images or --synthetic are needed, and not both. Type --synthetic 500": unclear,
             f"{output} does not end in .safetensors. Type -o {name}": output.suffix != name.suffix,
             f"--axes must be 2 or 3, got {options.axes}. Type --axes 2": options.axes not in _SIDE,
             f"--random-state must be >= 0, got {seed}. Type 0": seed < 0,
-            "weights that have learned nothing are not written. Type --max-epochs 1, say": untrained,
+            "weights that have learned nothing are not written. Type --max-epochs 1": untrained,
         }
     )
     refuse_outputs([output], force=options.force)
