@@ -20,10 +20,8 @@ IMAGE_SUFFIXES |= {".pgm", ".ppm", ".pnm"}
 _TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _MODES = {"1", "L", "LA", "RGB", "RGBA", "P", "PA", "I", "I;16", "I;16B", "F"}  # Pillow's names
 # Integer formats that can be written: the bytes of a value and the numbers of channels.
-_HOLDS = {
-    ".png": ((1, 2), (1, 2, 3, 4)),
-    **dict.fromkeys([".bmp", ".jpg", ".jpeg"], ((1,), (1, 3))),
-}
+_BYTES = ((1,), (1, 3))
+_HOLDS = {".png": ((1, 2), (1, 2, 3, 4)), ".bmp": _BYTES, ".jpg": _BYTES, ".jpeg": _BYTES}
 
 
 def read_picture(path: Path, series: int | None = None) -> Picture:
@@ -46,9 +44,8 @@ def read_picture(path: Path, series: int | None = None) -> Picture:
         if explain(error) or origin(error)[0].startswith("skimage_tvflow."):
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise BadImage(
-            f"{path} is damaged or incomplete ({reason}). Copy it again, or type another file."
-        ) from error
+        damaged = f"{path} is damaged or incomplete ({reason})"
+        raise BadImage(f"{damaged}. Copy it again, or type another file.") from error
 
 
 def _read_by_pillow(path: Path) -> Picture:
@@ -57,10 +54,8 @@ def _read_by_pillow(path: Path) -> Picture:
     try:
         image = Image.open(path)
     except UnidentifiedImageError:
-        known = "TIFF, PNG, JPEG or NumPy's .npy"
-        raise BadImage(
-            f"is no image file that can be read. Type another file, or convert it to {known}."
-        ) from None
+        unknown = "is no image file that can be read. Type another file, or convert it to TIFF."
+        raise BadImage(unknown) from None
     except Image.DecompressionBombError:
         raise BadImage("has more pixels than Pillow reads. Save it as a TIFF file.") from None
     with image:
@@ -120,10 +115,10 @@ def write_picture(
         np.save(path, array)
     else:
         import imagecodecs
-        import imageio.v3 as imageio
+        from PIL import Image
 
         rounded = np.rint(array.astype(np.float64) / scale).clip(0, np.iinfo(dtype).max)
         if suffix == ".png":  # of which Pillow writes no 16-bit colours
             path.write_bytes(imagecodecs.png_encode(rounded.astype(dtype)))
         else:
-            imageio.imwrite(path, rounded.astype(dtype), extension=suffix)
+            Image.fromarray(rounded.astype(dtype)).save(path)

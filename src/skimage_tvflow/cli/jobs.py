@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -55,12 +56,9 @@ def plan_jobs(
         jobs = [(sources[0], [output])]
     targets = [target for _, targets in jobs for target in targets]
     refuse_outputs(targets, force=force)
-    taken = {os.path.realpath(source) for source in sources}
-    for target in targets:
-        path = os.path.realpath(target)
-        used = f"the output {target} is an input, or written twice. Type another name after -o."
-        refuse({used: path in taken})
-        taken.add(path)
+    uses = Counter(os.path.realpath(path) for path in (*sources, *targets))
+    twice = next((path for path in uses if uses[path] > 1), None)
+    refuse({f"{twice} is an input, or written twice. Type another name after -o.": twice})
     return jobs
 
 

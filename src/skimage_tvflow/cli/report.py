@@ -111,9 +111,7 @@ def show(title: str, shown: Table | str, seconds: float = 0.0) -> None:
     if isinstance(shown, str):
         print_line(f"{title}: {shown}; {seconds:.3f} seconds")
         return
-    grid = table.Table()
-    for heading in shown:
-        grid.add_column(heading, justify="right")
+    grid = table.Table(*(table.Column(heading, justify="right") for heading in shown))
     for row in zip(*shown.values(), strict=True):
         grid.add_row(*row)
     print_line(title)

@@ -62,8 +62,8 @@ def run(
     from skimage_tvflow import ChambolleTVFlow
 
     loaded()
-    solver = {**solver, "tol": options.tol, "device": options.device}
-    solver = {name: value for name, value in solver.items() if value is not None}
+    given = {**solver, "tol": options.tol, "device": options.device}
+    solver = {name: value for name, value in given.items() if value is not None}
     check(ChambolleTVFlow(**solver).fit(np.zeros(2, np.float32)))
     records, failures = [], []
     for job in jobs:
