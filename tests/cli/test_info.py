@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import numba
 import torch
 
 import skimage_tvflow
 
 
 def test_json_names_versions_devices_and_threads(tvflow, monkeypatch):
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
     record = tvflow("info", "--json").json
     assert record["versions"]["skimage-tvflow"] == skimage_tvflow.__version__
     assert record["versions"]["torch"] == torch.__version__
@@ -14,7 +15,7 @@ def test_json_names_versions_devices_and_threads(tvflow, monkeypatch):
     assert record["devices"][0] == "cpu"
     assert len(record["devices"]) >= 1 + torch.cuda.device_count()
     assert "__pycache__" in record["cache"]
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "/there")
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "/there")
     assert tvflow("info", "--json").json["cache"] == "/there"
     assert record["threads"] == torch.get_num_threads()
 

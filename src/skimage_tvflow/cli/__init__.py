@@ -7,7 +7,8 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-_loaded = threading.Event()
+# Set once the libraries are imported: signals raise exceptions from then on.
+loaded = threading.Event()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -33,13 +34,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_program(list(sys.argv[1:] if argv is None else argv))
 
 
-def loaded() -> None:
-    """Note that the libraries are imported, and that signals raise exceptions from now on."""
-    _loaded.set()
-
-
 def _stop(number: int, frame: FrameType | None) -> None:
-    if not _loaded.is_set():
+    if not loaded.is_set():
         # Many imports turn an interruption into another error. No file is open yet.
         os.write(2, b"interrupted; no file was left half-written\n")
         os._exit(128 + number)

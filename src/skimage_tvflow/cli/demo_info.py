@@ -35,7 +35,7 @@ def demo(options: Options) -> None:
 
     from skimage_tvflow import ChambolleTVFlow, geometric_times, plot_scale_space, total_variation
 
-    loaded()
+    loaded.set()
     image = skimage.util.img_as_float32(skimage.data.camera())
     solver = ChambolleTVFlow(tol=TOLERANCE)
     with report.reporting("camera") as progress:
@@ -60,29 +60,32 @@ def demo(options: Options) -> None:
 
 def info(options: Options) -> None:
     """Print versions, backends, devices, threads and where compiled code is kept."""
+    import numba
     import torch
 
     from skimage_tvflow import __version__
 
-    loaded()
+    loaded.set()
     # torch itself says which build it is; the version of its package leaves that out.
     versions = {"skimage-tvflow": __version__, "torch": torch.__version__}
     names = [torch.cuda.get_device_name(k) for k in range(torch.cuda.device_count())]
     gpus = [f"cuda:{k} ({name})" for k, name in enumerate(names)]
+    folder = Path(__file__).parents[1]
+    writable = os.access(folder, os.W_OK)
+    beside = f"{folder}/**/__pycache__" if writable else "numba's folder in the user's cache"
     record: dict[str, Any] = {
         "versions": versions | {name: importlib.metadata.version(name) for name in PACKAGES},
         "python": f"{platform.python_version()} ({sys.executable})",
         "platform": platform.platform(),
         "backends": {
             "numba": "on the CPU, for up to three spatial axes",
-            "torch": "on every device, for any number of axes",
+            "torch": f"on every device, for any number of axes; CUDA: {torch.version.cuda}",
         },
         "devices": ["cpu", *gpus, *["mps"] * torch.backends.mps.is_available()],
         "threads": torch.get_num_threads(),
         "cores": os.cpu_count(),
-        "cache": os.environ.get("NUMBA_CACHE_DIR")
-        or f"{Path(__file__).parents[1]}/**/__pycache__, or numba's folder in the user's cache "
-        "where that is read-only; NUMBA_CACHE_DIR sets another",
+        # NUMBA_CACHE_DIR, or where numba keeps compiled code by itself
+        "cache": vars(numba.config)["CACHE_DIR"] or beside,
     }
     if options.json:
         report.print_json(record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -52,7 +53,8 @@ def _read_by_pillow(path: Path) -> Picture:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        image = Image.open(path)
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+            image = Image.open(path)
     except UnidentifiedImageError:
         unknown = "is no image file that can be read. Type another file, or convert it to TIFF."
         raise BadImage(unknown) from None

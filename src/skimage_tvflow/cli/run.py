@@ -61,7 +61,7 @@ def run(
     jobs = plan_jobs(images, options.output, command, force=force, only_tiff=only_tiff)
     from skimage_tvflow import ChambolleTVFlow
 
-    loaded()
+    loaded.set()
     given = {**solver, "tol": options.tol, "device": options.device}
     solver = {name: value for name, value in given.items() if value is not None}
     check(ChambolleTVFlow(**solver).fit(np.zeros(2, np.float32)))

@@ -36,7 +36,7 @@ def train(options: Options) -> None:
     refuse_outputs([output], force=options.force)
     from skimage_tvflow import TVFlowNet
 
-    loaded()
+    loaded.set()
     start = time.perf_counter()
     estimator = TVFlowNet(
         max_epochs="auto" if options.max_epochs is None else options.max_epochs,
