@@ -104,18 +104,14 @@ def refuse_format(target: Path, picture: Picture, channel_axis: int | None) -> N
 def write_picture(
     path: Path, array: Array, picture: Picture, times: Sequence[float] = (), *, scale: float = 1.0
 ) -> None:
-    """Write what was computed from a picture, whose values were multiplied by `scale`.
-
-    TIFF holds 32-bit floating-point numbers, .npy the numbers as they were computed, other formats
-    integers of the picture's type, rounded and clipped.
-    """
+    """Write what was computed from a picture, whose values were multiplied by `scale`."""
     suffix, dtype = path.suffix.lower(), picture.array.dtype
     array, axes = picture.join_alpha(array, scale)
     if suffix in TIFF_SUFFIXES:
         write_tiff(path, array, axes, picture.tags, times, alpha=picture.alpha is not None)
     elif suffix == ".npy":
         np.save(path, array)
-    else:
+    else:  # integers of the picture's type, rounded and clipped
         import imagecodecs
         from PIL import Image
 

@@ -78,12 +78,9 @@ def files_of(image: Path, output: Path | None = None) -> list[Path]:
     # Results of an earlier run into the same folder are not its images.
     own = output is not None and output.exists() and output.samefile(image)
     results = tuple(ending for endings in ENDINGS.values() for ending in endings) if own else ()
-    files = [
-        entry
-        for entry in sorted(image.iterdir())
-        if entry.suffix.lower() in IMAGE_SUFFIXES and entry.is_file()
-        if not entry.name.startswith(".") and not entry.name.endswith(results)
-    ]
+    files = [file for file in sorted(image.iterdir()) if file.suffix.lower() in IMAGE_SUFFIXES]
+    files = [file for file in files if file.is_file() and not file.name.startswith(".")]
+    files = [file for file in files if not file.name.endswith(results)]
     known = ", ".join(sorted(IMAGE_SUFFIXES))
     refuse({f"the folder {image} has no images ({known}) directly inside. Type another": not files})
     return files

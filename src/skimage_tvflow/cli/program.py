@@ -35,7 +35,6 @@ def refuse(reasons: Mapping[str, object], kind: type[CliError] = CliError) -> No
 def say(message: str) -> None:
     """Write one line for a person to standard error; standard output is for results."""
     sys.stderr.write(f"{message}\n")
-    sys.stderr.flush()
 
 
 def origin(error: BaseException) -> tuple[str, bool]:
@@ -55,9 +54,8 @@ def explain(error: Exception, size: str = "") -> str | None:
     if isinstance(error, CliError):
         return str(error)
     text = (str(error).strip() or type(error).__name__).splitlines()[0]
-    if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in text.lower() for words in _OUT_OF_MEMORY)
-    ):
+    of_torch = isinstance(error, RuntimeError) and any(w in text.lower() for w in _OUT_OF_MEMORY)
+    if of_torch or isinstance(error, MemoryError):
         return f"out of memory ({text}). {size}Type fewer times, or cut the image."
     if isinstance(error, OSError) and error.errno is not None:
         path = error.filename or "a file or standard output"
@@ -111,10 +109,8 @@ def run_program(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         status = app(args=list(arguments), prog_name="skimage-tvflow", standalone_mode=False)
-    except KeyboardInterrupt:
-        status = 130
-    except SystemExit as stop:
-        status = stop.code
+    except (KeyboardInterrupt, SystemExit) as stop:
+        status = getattr(stop, "code", 130)
     except Exception as error:
         status = tell(error, debug="--debug" in arguments)
     if isinstance(status, int) and status > 128:

@@ -125,7 +125,7 @@ def column(heading: str, values: Sequence[Any], digits: int = 4) -> dict[str, li
     return {heading: [format_number(float(np.mean(value)), digits) for value in values]}
 
 
-def flow_table(times: Sequence[float], energy: Sequence[Any], seconds: Sequence[float]) -> Table:
+def flow_table(times: Times, energy: Sequence[Any], seconds: Times) -> Table:
     """Return what is shown of a flow: its times, total variation and progress."""
     clock = {"seconds": [f"{second:.3f}" for second in seconds]}
     return column("t", times) | column("TV", energy, 6) | clock
