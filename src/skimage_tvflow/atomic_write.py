@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -43,10 +42,13 @@ def atomic_write(target: Path) -> Iterator[Path]:
             f"{target} is a folder, a pipe or a device, and a regular file or a new name is "
             "needed. Give another name for the output."
         )
-    # A hash in place of the name, which may already be as long as the disk allows. The host is in
-    # it, because process numbers mean nothing on another host that shares the folder.
-    digest = hashlib.sha256(os.fsencode(f"{platform.node()}/{target.name}")).hexdigest()[:8]
-    _remove_leftovers(target.parent, digest)
+    # A hash in place of the name, which may already be as long as the disk allows.
+    digest = hashlib.sha256(os.fsencode(target.name)).hexdigest()[:8]
+    for old in target.parent.glob(f".{digest}.*.*.part*"):
+        owner = old.name.split(".")[2]
+        if owner.isdecimal() and old not in _in_progress and not _is_another_alive(int(owner)):
+            with suppress(OSError):
+                old.unlink()
     unique = f"{os.getpid()}.{uuid.uuid4().hex[:8]}"
     partial = target.with_name(f".{digest}.{unique}.part{target.suffix}")
     _in_progress.add(partial)
@@ -63,15 +65,6 @@ def atomic_write(target: Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
-def _remove_leftovers(folder: Path, digest: str) -> None:
-    """Remove the partial files of one target whose processes do not live any more."""
-    for path in folder.glob(f".{digest}.*.*.part*"):
-        owner = path.name.split(".")[2]
-        if owner.isdecimal() and path not in _in_progress and not _is_another_alive(int(owner)):
-            with suppress(OSError):
-                path.unlink()
-
-
 def _is_another_alive(process: int) -> bool:
     """Return whether a process other than this one has this number."""
     if process == os.getpid():
@@ -80,8 +73,8 @@ def _is_another_alive(process: int) -> bool:
         return True  # on Windows, os.kill would end the process that it asks about
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
-    except (PermissionError, OverflowError):
+    except PermissionError:
         pass
     return True

@@ -30,22 +30,23 @@ def test_values_that_are_no_numbers(refused, step, tmp_path, value):
     tifffile.imwrite(tmp_path / "bad.tif", step)
     message = refused(tmp_path / "bad.tif", "-t", 1, "-o", tmp_path / "out.tif")
     assert (
-        f"bad.tif holds NaN or infinity: 1 of 48 values, the first ({value}) at (2, 3)" in message
+        f"bad.tif: image contains NaN or infinity: 1 of 48 values, the first ({value}) at (2, 3)"
+        in message
     )
-    assert "Finite values are needed: fill these in" in message
+    assert "The flow needs finite values. Replace them" in message
 
 
 def test_complex_values(refused, step, tmp_path):
     tifffile.imwrite(tmp_path / "bad.tif", step.astype(np.complex64))
     message = refused(tmp_path / "bad.tif", "-t", 1, "-o", tmp_path / "out.tif")
-    assert "bad.tif holds values of type complex64; real numbers are needed. Save" in message
+    assert "image has dtype complex64, and the flow needs real numbers. Pass abs(image)" in message
 
 
 def test_empty_axis(refused, tmp_path):
     with pytest.warns(UserWarning, match="zero-size"):
         tifffile.imwrite(tmp_path / "bad.tif", np.zeros((0, 5), np.float32))
     message = refused(tmp_path / "bad.tif", "-t", 1, "-o", tmp_path / "out.tif")
-    assert "bad.tif has the shape (0, 5), in which there is nothing to compute" in message
+    assert "bad.tif: Found array with 0 sample(s) (shape=(0, 5))" in message
 
 
 @pytest.mark.parametrize(
@@ -62,13 +63,13 @@ def test_empty_axis(refused, tmp_path):
         ("--device abacus", "device='abacus' is not a device that torch knows."),
         (
             "--spacing a,b",
-            "--spacing must be numbers separated by commas, got 'a,b'. "
-            "Type --spacing 0.5, or --spacing 2,0.5,0.5 for one per spatial axis.",
+            "Invalid value for '--spacing': a number, or several with commas, is needed, got "
+            "'a,b'. Type 'skimage-tvflow flow --help' for what is accepted.",
         ),
         (
             "--channel-axis last",
-            "--channel-axis must be a whole number or 'none', got 'last'. "
-            "Type --channel-axis -1 for the last axis.",
+            "Invalid value for '--channel-axis': a whole number or 'none' is needed, got 'last'. "
+            "Type 'skimage-tvflow flow --help' for what is accepted.",
         ),
     ],
 )
@@ -80,6 +81,7 @@ def test_options_that_no_image_could_have(refused, step_tif, tmp_path, options, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ("--spacing 0", "spacing must be positive and finite, got 0.0"),
         ("--spacing -1", "spacing must be positive and finite, got -1.0"),
         ("--spacing 1,2,3", "spacing must be one number, or one for each of the 2 spatial axes"),
         ("--channel-axis 7", "channel_axis=7 is out of range for an image of shape (6, 8)"),
@@ -185,23 +187,23 @@ def test_names_that_are_too_long(refused, step_tif, tmp_path, monkeypatch, argum
     message = refused(*arguments, "-t", 1)
     assert 200 * "x" in message
     assert "cannot be used (File name too long)" in message
-    assert message.endswith("is needed. Type another one.")
+    assert message.endswith("Type another path, on a disk with room.")
 
 
 @pytest.mark.parametrize("name", ["out.xyz", "out.gif", "out.pdf"])
 def test_formats_that_cannot_be_written(refused, step_png, tmp_path, name):
     message = refused(step_png, "-t", 100, "-o", tmp_path / name)
-    assert "cannot hold images of uint8 values" in message
+    assert f"uint8 values of shape (6, 8) do not fit into a {name[-4:]} file" in message
     assert f"-o {tmp_path / 'out.tif'}" in message
 
 
 def test_floating_point_values_into_png(refused, step_tif, tmp_path):
     message = refused(step_tif, "-t", 1, "-o", tmp_path / "out.png")
-    assert ".png files cannot hold images of float32 values" in message
+    assert "the float32 values of shape (6, 8) do not fit into a .png file" in message
     assert "out.tif" in message
 
 
 def test_several_times_into_png(refused, step_png, tmp_path):
     message = refused(step_png, "-t", 20, "-t", 40, "-o", tmp_path / "out.png")
-    assert "2 times cannot go into one .png file" in message
+    assert "there are 2 times, which .png files cannot hold" in message
     assert "12 times" in refused(step_png, "-o", tmp_path / "out.png")

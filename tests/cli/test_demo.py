@@ -72,4 +72,4 @@ def test_demo_without_matplotlib_says_what_to_install(tvflow, tmp_path, monkeypa
 def test_demo_into_a_file(tvflow, step_tif):
     outcome = tvflow("demo", "-o", step_tif)
     assert outcome.status == 2
-    assert "a folder is needed" in outcome.err
+    assert "is a file, not a folder. Type -o out" in outcome.err

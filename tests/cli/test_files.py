@@ -15,9 +15,6 @@ from skimage_tvflow.cli import files
 from skimage_tvflow.cli.files import read_picture
 from skimage_tvflow.cli.program import BadImage
 
-# imageio asks all its plugins before it gives up, also those it will drop.
-pytestmark = pytest.mark.filterwarnings("ignore:The legacy:DeprecationWarning")
-
 
 def values(shape, dtype):
     """Return values that use all bits of the type."""
@@ -32,7 +29,6 @@ def values(shape, dtype):
         ("a.png", (5, 7, 3), np.uint8),
         ("a.png", (5, 7, 3), np.uint16),
         ("a.bmp", (5, 7, 3), np.uint8),
-        ("a.jp2", (40, 50, 3), np.uint16),
         ("a.ppm", (5, 7, 3), np.uint8),
         ("a.pgm", (5, 7), np.uint16),
         ("a.npy", (5, 7), np.int64),
@@ -45,8 +41,6 @@ def test_values_keep_all_their_bits(tmp_path, name, shape, dtype):
         np.save(path, image)
     elif name == "a.pgm":
         path.write_bytes(b"P5 7 5 65535\n" + image.astype(">u2").tobytes())
-    elif name == "a.jp2":
-        path.write_bytes(imagecodecs.jpeg2k_encode(image))
     elif name == "a.png":
         path.write_bytes(imagecodecs.png_encode(image))
     else:
@@ -119,7 +113,6 @@ def test_a_palette_is_applied(tmp_path):
     picture = read_picture(tmp_path / "a.png")
     assert picture.array.shape == (3, 5, 3)
     assert picture.array[2, 1].tolist() == [10, 20, 30]
-    assert picture.notes == ("its palette was applied",)
     image.save(tmp_path / "a.gif")
     assert read_picture(tmp_path / "a.gif").axes == "YXS"
 
@@ -142,17 +135,11 @@ def test_the_exif_orientation_is_honoured(tmp_path, orientation, suffix):
 
 def test_more_pixels_than_pillow_wants_to_read(tmp_path, step, monkeypatch):
     imageio.imwrite(tmp_path / "a.png", (200 * step).astype(np.uint8))
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40)  # of 48: Pillow warns, and reads it
     assert read_picture(tmp_path / "a.png").array.shape == (6, 8)
-    assert Image.MAX_IMAGE_PIXELS == 10
-
-
-def test_of_a_photograph_with_previews_the_photograph_is_read(tmp_path):
-    image, preview = Image.new("RGB", (16, 8), (200, 9, 0)), Image.new("RGB", (4, 2))
-    image.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[preview])
-    picture = read_picture(tmp_path / "a.jpg")
-    assert picture.array.shape == (8, 16, 3)
-    assert picture.notes == ("the first of its 2 pictures is read",)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(BadImage, match=r"has more pixels than Pillow reads. Save it as a TIFF"):
+        read_picture(tmp_path / "a.png")
 
 
 def test_alpha_in_a_plane_of_its_own(tmp_path):
@@ -172,6 +159,16 @@ def save_animation(path):
     frames[0].save(path, save_all=True, append_images=frames[1:])
 
 
+def save_photograph_with_preview(path):
+    Image.new("RGB", (16, 8)).save(
+        path, "MPO", save_all=True, append_images=[Image.new("RGB", (4, 2))]
+    )
+
+
+def save_jpeg_2000(path):
+    path.write_bytes(imagecodecs.jpeg2k_encode(values((40, 50, 3), np.uint16)))
+
+
 def save_deep_ppm(path):
     path.write_bytes(b"P6 3 2 65535\n" + bytes(36))
 
@@ -183,12 +180,18 @@ def save_rescaled_pgm(path):
 @pytest.mark.parametrize(
     ("name", "save", "words"),
     [
-        ("a.jpg", save_cmyk, "stores its values as CMYK .*RGB .* needed. Convert it"),
-        ("a.gif", save_animation, "is an animation of 3 frames; one image.*Save its frames as"),
-        ("a.png", save_animation, "is an animation of 3 frames; one image.*Save its frames as"),
-        ("a.webp", save_animation, "is an animation of 3 frames; one image.*Save its frames as"),
-        ("a.ppm", save_deep_ppm, "which would be changed in reading; .* needed. Convert it"),
-        ("a.pgm", save_rescaled_pgm, "which would be changed in reading; .* needed. Convert it"),
+        (
+            "a.jpg",
+            save_cmyk,
+            "stores its values as CMYK in JPEG, which would be changed .*. Convert it",
+        ),
+        ("a.gif", save_animation, "holds 3 images. Save each as a file, or all as a TIFF stack"),
+        ("a.png", save_animation, "holds 3 images. Save each as a file, or all as a TIFF stack"),
+        ("a.webp", save_animation, "holds 3 images. Save each as a file, or all as a TIFF stack"),
+        ("a.ppm", save_deep_ppm, "which would be changed in reading. Convert it to TIFF"),
+        ("a.jpg", save_photograph_with_preview, "holds 2 images. Save each as a file"),
+        ("a.jp2", save_jpeg_2000, "stores its values as RGB in JPEG2000.*. Convert it to TIFF"),
+        ("a.pgm", save_rescaled_pgm, "which would be changed in reading. Convert it to TIFF"),
     ],
 )
 def test_what_would_be_read_wrongly_is_refused(tmp_path, name, save, words):
@@ -200,11 +203,11 @@ def test_what_would_be_read_wrongly_is_refused(tmp_path, name, save, words):
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.png", b"", "is not an image file that can be read; TIFF, PNG"),
-        ("a.png", b"hello\n", "is not an image file that can be read; TIFF, PNG"),
-        ("a", b"hello\n", "is not an image file that can be read; TIFF, PNG"),
-        ("a.tif", b"hello\n", "is not an image file that can be read; TIFF, PNG"),
-        ("a.npy", b"hello you\n", "is not an image file that can be read; TIFF, PNG"),
+        ("a.png", b"", "is no image file that can be read. Type another file"),
+        ("a.png", b"hello\n", "is no image file that can be read. Type another file"),
+        ("a", b"hello\n", "is no image file that can be read. Type another file"),
+        ("a.tif", b"hello\n", "is no image file that can be read. Type another file"),
+        ("a.npy", b"hello you\n", "is no image file that can be read. Type another file"),
         ("a.tif", b"II*\0\x08\0\0\0\xff", "is damaged or incomplete ("),
     ],
 )
@@ -223,7 +226,7 @@ def test_half_a_file_is_damaged(tmp_path, suffix):
     path, noise = tmp_path / f"a{suffix}", values((32, 32), np.uint8)
     np.save(path, noise) if suffix == ".npy" else imageio.imwrite(path, noise)
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(BadImage, match=r"is damaged or incomplete \(.*whole image is needed. Copy"):
+    with pytest.raises(BadImage, match=r"is damaged or incomplete \(.*\). Copy"):
         read_picture(path)
 
 
@@ -239,11 +242,11 @@ def test_a_pipe_is_not_opened(refused, tmp_path, command):
     os.mkfifo(tmp_path / "pipe.tif")
     output = tmp_path / ("a.tif" if command == "flow" else "a.safetensors")
     message = refused(tmp_path / "pipe.tif", "-o", output, command=command)
-    assert "pipe.tif is a pipe or a device; a regular file is needed" in message
+    assert "pipe.tif is a pipe or a device. Save what it gives to a file" in message
 
 
 def test_a_fault_of_the_reader_is_not_blamed_on_the_file(tvflow, step_png, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_RIGHT_MODES", None)
+    monkeypatch.setattr(files, "_MODES", None)
     outcome = tvflow("flow", step_png, "-t", 1, "-o", tmp_path / "a.tif")
     assert outcome.status == 1
     assert outcome.err.startswith("error: internal fault: TypeError: ")

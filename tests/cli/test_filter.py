@@ -61,7 +61,7 @@ def test_says_how_many_bands_are_kept(tvflow, noise_tif, tmp_path):
     output = tmp_path / "a.tif"
     options = (noise_tif, *TYPED, "--force", "-o", output)
     outcome = tvflow("filter", *options, "--low", 0.1)
-    assert outcome.out.startswith(f"{noise_tif} -> {output}: 2 of 3 bands kept, ")
+    assert outcome.out.startswith(f"{noise_tif} -> {output}: 2 of 3 bands kept; ")
     outcome = tvflow("filter", *options, "--band", 0.1, 0.5, "--stop", "--json")
     (record,) = outcome.json["files"]
     assert (record["bands_kept"], record["times"]) == (2, TIMES[:-1])
@@ -73,7 +73,7 @@ def test_a_cut_beside_all_bands_is_warned_about(tvflow, noise_tif, tmp_path, t, 
     assert outcome.status == 0
     assert outcome.err.startswith(
         f"warning: {noise_tif}: {which} of the 3 bands are kept; they vanish between t = 0.02 and "
-        "t = 0.5. Try a time between these"
+        "t = 0.5. Try a time between these, or more --times"
     )
     assert outcome.err.count("\n") == 1
 
@@ -88,7 +88,7 @@ def test_with_the_residual_integers_stay_integers(tvflow, refused, step_png, tmp
     np.testing.assert_array_equal(imageio.imread(tmp_path / "a.png"), 100)
     for others in ("--high", 200), ("--band", 200, 500):
         message = refused(*options, *others, command="filter")
-        assert "many values are negative, and .png files hold none" in message
+        assert "many values are negative, which .png files cannot hold" in message
         assert message.endswith(f"-o {tmp_path / 'a.tif'}")
 
 
@@ -103,22 +103,22 @@ def test_folder(tvflow, noise_tif, step_png, tmp_path):
     [
         (
             "",
-            "none of --band, --low and --high were given; just one of them is needed. "
+            "none of --band, --low and --high is given, and just one is needed. "
             "Type, for example, --band 0.5 2",
         ),
         (
             "--low 1 --high 2",
-            "--low and --high were given; just one of them is needed. "
+            "more than one of --band, --low and --high is given, and just one is needed. "
             "Type, for example, --band 0.5 2",
         ),
         (
             "--low 1 --stop",
-            "--stop was given with --low; it needs --band. Type --high instead.",
+            "--stop needs --band. Leave it out, or type --band 0.5 2 --stop",
         ),
         ("--low 0", "A band needs t1 < t2, got t1=0.0 and t2=0.0."),
         ("--high nan", "A band needs t1 < t2, got t1=0.0 and t2=nan."),
         ("--band 2 0.5", "A band needs t1 < t2, got t1=2.0 and t2=0.5."),
-        ("--band 1 x", "--band must be two times, got 1 x. Type, for example, --band 0.5 2"),
+        ("--band 1 x", "Invalid value for '--band': "),
     ],
 )
 def test_what_is_to_be_kept_must_be_clear(refused, step_tif, tmp_path, options, message):

@@ -85,7 +85,9 @@ def test_arrays_of_numpy_are_images_too(tvflow, tmp_path):
     np.testing.assert_allclose(tifffile.imread(output)[:, 0], [0, 0.1], atol=1e-5)
     np.save(tmp_path / "names.npy", np.array(["a", "b"]))
     outcome = tvflow("flow", tmp_path / "names.npy", "-t", 0.4, "-o", tmp_path / "out.tif")
-    assert "names.npy holds values of type <U1; real numbers are needed" in outcome.err
+    assert (
+        "names.npy: image holds values of type <U1, and the flow needs real numbers" in outcome.err
+    )
 
 
 def test_options_reach_the_library(tvflow, tmp_path):
@@ -119,7 +121,9 @@ def test_batch_axis_keeps_images_apart(tvflow, step, tmp_path):
 def test_channels_of_a_colour_file_are_used_and_named(tvflow, colour_png, tmp_path):
     output = tmp_path / "flow.tif"
     outcome = tvflow("flow", colour_png, "-t", 40, *TIGHT, "-o", output)
-    assert outcome.err.startswith(f"note: {colour_png}: its format says that axis 2 holds 3 chan")
+    assert outcome.err.startswith(
+        f"note: {colour_png}: axis 2 holds 3 channels; --channel-axis overrides"
+    )
     u = tifffile.imread(output)
     assert u.shape == (6, 8, 3)
     np.testing.assert_allclose(u[0, 0], [10, 10, 0], atol=1e-2)

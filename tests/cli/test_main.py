@@ -11,7 +11,7 @@ import torch
 
 from skimage_tvflow import ChambolleTVFlow
 from skimage_tvflow.cli.bands import N_BANDS
-from skimage_tvflow.cli.commands import N_TIMES
+from skimage_tvflow.cli.flows import N_TIMES
 from skimage_tvflow.cli.run import TIGHT
 
 
@@ -43,14 +43,14 @@ def test_help_of_flow_names_the_defaults_of_the_library(tvflow):
     words = " ".join(tvflow("flow", "--help").out.split())
     defaults = inspect.signature(ChambolleTVFlow).parameters
     for option, name in [
-        ("order 1|2", "order"),
+        ("order N", "order"),
         ("tol X", "tol"),
         ("max-num-iter N", "max_num_iter"),
     ]:
         about = words.split(f" --{option} ")[1].split(" --")[0]
         assert f"[default: {defaults[name].default}]" in about
     assert defaults["n_steps"].default == "auto"
-    assert "Without it: as many as --tol needs." in words
+    assert "Without: as many as --tol needs." in words
     assert "below 1e-5" in words
     assert float("1e-5") == TIGHT
 
@@ -167,7 +167,7 @@ def test_out_of_memory_names_the_size_needed(refused, step_tif, tmp_path, monkey
     assert f"{step_tif}: out of memory (" in message
     assert "3 TiB" in message
     assert "12 frames of 6 x 8 float32 values take 2.3e-06 GB" in message
-    assert "Type fewer times, cut the image, or use" in message
+    assert "Type fewer times, or cut the image." in message
 
 
 PROGRAM = (sys.executable, "-m", "skimage_tvflow.cli")

@@ -7,7 +7,6 @@ import pytest
 from rich.console import Console
 
 from skimage_tvflow.cli import report
-from skimage_tvflow.cli.commands import Clock
 from skimage_tvflow.cli.report import reporting
 
 
@@ -32,7 +31,7 @@ def test_a_line_every_few_seconds_where_there_is_no_terminal(capsys, monkeypatch
 
 def test_a_big_file_is_announced_before_it_is_read(capsys):
     with reporting("a.tif") as progress:
-        progress.stage("reading", 3 * 10**9)
+        progress.stage("reading", n_bytes=3 * 10**9)
     assert capsys.readouterr().err == "a.tif: reading 3.0 GB\n"
 
 
@@ -70,17 +69,18 @@ def test_warnings_and_the_log_of_the_library_are_lines(capsys):
     assert logger.handlers == []
 
 
-def test_clock_notes_when_each_time_was_reached():
-    told = []
-
+def test_the_seconds_at_which_each_time_was_reached():
     def told_of(time):
         progress = Fraction(time / 4)
         progress.time = time
         return progress
 
-    clock = Clock([1, 2, 4], lambda progress: bool(told.append(float(progress))))
-    for reached in (0.5, 1, 2.5):
-        assert clock(told_of(reached)) is False
-    first, second, third = clock.stop()
+    with reporting("a.png") as progress:
+        callback = progress.stage("flow", [1, 2, 4])
+        for reached in (0.5, 1, 2.5):
+            assert callback(told_of(reached)) is False
+        first, second, third = progress.seconds()
     assert 0 <= first <= second <= third
-    assert told == [0.125, 0.25, 0.625]
+    with reporting("a.png") as progress:
+        progress.stage("flow", [1])(told_of(0.5))
+        assert len(progress.seconds()) == 1

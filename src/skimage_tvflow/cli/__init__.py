@@ -7,7 +7,8 @@ import threading
 from collections.abc import Sequence
 from types import FrameType
 
-_loaded = threading.Event()
+# Set once the libraries are imported: signals raise exceptions from then on.
+loaded = threading.Event()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -21,11 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit status: 0; 2 for bad input; 1 for an internal fault; 130 after Ctrl-C, 143 after
-        SIGTERM.
+        The exit status: 0; 2 for bad input; 1 for an internal fault; 128 + n after signal n.
     """
-    if argv is None:
-        # Signals belong to the program, not to a script that calls this function.
+    if argv is None:  # signals belong to the program, not to a script that calls this function
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
             if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
@@ -35,14 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_program(list(sys.argv[1:] if argv is None else argv))
 
 
-def loaded() -> None:
-    """Note that the libraries are imported, and that signals raise exceptions from now on."""
-    _loaded.set()
-
-
 def _stop(number: int, frame: FrameType | None) -> None:
-    if not _loaded.is_set():
-        # Many an import turns an interruption into another error. No file is open yet.
+    if not loaded.is_set():
+        # Many imports turn an interruption into another error. No file is open yet.
         os.write(2, b"interrupted; no file was left half-written\n")
         os._exit(128 + number)
     raise KeyboardInterrupt if number == signal.SIGINT else SystemExit(128 + number)

@@ -13,96 +13,86 @@ import typer
 
 Options = SimpleNamespace  # what was typed, an attribute for each option of the command
 _Option = tuple[Any, Any]  # annotation for typer and default
+_REQUIRED = inspect.Parameter.empty
 
 
-def _parser(kind: Callable[[str], Any], needed: str) -> Callable[[str], Any]:
-    """Return a parser whose message says what was typed, which typer's own leave out."""
-
-    def parse(text: str) -> Any:
+def _parser(parse: Callable[[str], Any], needed: str) -> Callable[[str], Any]:
+    def parser(text: str) -> Any:
         try:
-            return kind(text)
+            return parse(text)
         except ValueError:
-            raise typer.BadParameter(f"a {needed} is needed, got {text!r}") from None
+            raise typer.BadParameter(f"{needed} is needed, got {text!r}") from None
 
-    return parse
-
-
-_NUMBER, _WHOLE = _parser(float, "number"), _parser(int, "whole number")
+    return parser
 
 
-def _number(help: str, metavar: str = "X") -> _Option:
-    option = typer.Option(parser=_NUMBER, metavar=metavar, help=help)
-    return Annotated[float | None, option], None
+def _numbers(text: str) -> float | list[float]:
+    numbers = [float(h) for h in text.split(",")]
+    return numbers if len(numbers) > 1 else numbers[0]
 
 
-def _whole(help: str, metavar: str = "N", default: int | None = None) -> _Option:
-    option = typer.Option(parser=_WHOLE, metavar=metavar, help=help)
-    return Annotated[int | None, option], default
+_NUMBER, _WHOLE = _parser(float, "a number"), _parser(int, "a whole number")
+# The metavar and the parser of each type.
+_KINDS = {int: ("N", _WHOLE), float: ("X", _NUMBER), str: ("NAME", None)}
 
 
-def _text(help: str, metavar: str) -> _Option:
-    return Annotated[str | None, typer.Option(metavar=metavar, help=help)], None
+def _option(kind: Any, help: str, *names: str, default: Any = None, **how: Any) -> _Option:
+    metavar, parser = _KINDS.get(kind, (None, None))
+    option = typer.Option(*names, help=help, **{"metavar": metavar, "parser": parser, **how})
+    return Annotated[kind | None if default is None else kind, option], default
 
 
 def _flag(name: str, help: str) -> _Option:
-    return Annotated[bool, typer.Option(f"--{name}", help=help)], False
+    return _option(bool, help, f"--{name}", default=False)
 
 
-def _output(help: str, metavar: str = "PATH", default: Any = inspect.Parameter.empty) -> _Option:
+def _output(help: str, default: Any = _REQUIRED) -> _Option:
     # Not a Path, which forgets the slash at the end that says "folder".
-    return Annotated[str, typer.Option("-o", "--output", metavar=metavar, help=help)], default
+    return _option(str, help, "-o", "--output", default=default, metavar="PATH")
 
 
-def _images(default: Any = inspect.Parameter.empty) -> _Option:
+def _images(default: Any) -> _Option:
     # Described above the options, as typer would add the type of the list, which tells nothing.
     # Nor is typer to open the files: it answers a missing permission with a hint at --help.
     argument = typer.Argument(metavar="IMAGE", hidden=True, readable=False)
     return Annotated[list[Path] | None, argument], default
 
 
-_T = typer.Option(
-    *("-t", "--t"),
-    parser=_NUMBER,
-    metavar="T",
-    help="Time, in the image's values times its spacing; for several: -t 0.1 -t 0.2. Without it: "
-    "times in geometric progression up to extinction.",
-)
-_TIMES: _Option = (Annotated[list[float] | None, _T], None)
-_BANDS = _whole("How many times, geometric, up to extinction. [default: 32]")
-_BAND = typer.Option(metavar="T1 T2", help="Keep what vanishes from T1 on and before T2.")
+_axis = _parser(lambda text: text if text == "none" else int(text), "a whole number or 'none'")
+_lengths = _parser(_numbers, "a number, or several with commas,")
 _LAST = {
     "force": _flag("force", "Overwrite existing outputs."),
     "json": _flag("json", "Print one JSON object, for machines."),
     "debug": _flag("debug", "Show where in the program an error arose."),
 }
+_T = "Time, in values times spacing; for several: -t 1 -t 2. Without: up to extinction."
+_TIMES = _option(list[float], _T, "-t", "--t", metavar="T", parser=_NUMBER)
+_BANDS = _option(int, "How many times, geometric, up to extinction. [default: 32]")
 # Named after the parameters of the library. What is not given is left to the library.
 _ON_IMAGES = {
-    "images": _images(),
+    "images": _images(_REQUIRED),
     "output": _output(
         "For one image: the file to write, .tif or .npy, or, where the result fits into the "
-        "integers of the input, a format such as .png ('spectrum': what the names of its four "
-        "files begin with). For several, or with a slash at its end: the folder to write into. "
-        "Missing folders are made."
+        "integers of the input, .png, .jpg or .bmp; for 'spectrum', how the names of four files "
+        "begin. For several images, or with a slash at its end: the folder to write into."
     ),
-    "tol": _number("Wanted error, relative to the image's standard deviation. [default: 0.001]"),
-    "channel_axis": _text("Axis of the channels, or 'none'. Without it: the file's.", "AXIS"),
-    "batch_axis": _whole(
-        "Axis of independent images, as in a stack. Without it: the T axis of a TIFF that names "
-        "one, as ImageJ's and OME's do.",
-        "AXIS",
+    "tol": _option(float, "Error relative to the image's standard deviation. [default: 0.001]"),
+    "channel_axis": _option(
+        str, "Of the channels, or 'none'. Without: the file's.", parser=_axis, metavar="AXIS"
     ),
+    "batch_axis": _option(int, "Of images in a stack. Without: the T axis of a TIFF."),
     "volume": _flag("volume", "Take the T axis as a spatial axis."),
     "coupled_channels": _flag("coupled-channels", "Keep the edges of all channels together."),
-    "spacing": _text(
-        "Pixel size, one for all spatial axes or one for each; times are in values times its unit. "
-        "Without it: what a TIFF says (OME, ImageJ with a unit, a resolution above 2540 dpi). "
-        "Lower resolutions say how large to print: of them only the shape of pixels that are not "
-        "square is used.",
-        "H[,H...]",
+    "spacing": _option(
+        str,
+        "Pixel size, one or one for each spatial axis; times are in values times its unit. "
+        "Without: what a TIFF says, in um; printing resolutions only count for their shape.",
+        parser=_lengths,
+        metavar="H[,H...]",
     ),
-    "series": _whole("Which series of a TIFF that holds several, counted from 0."),
+    "series": _option(int, "Which series of a TIFF that holds several, counted from 0."),
     "unit_range": _flag("unit-range", "Divide integer images by their type's maximum."),
-    "device": _text("Where to compute: cpu, cuda, cuda:1, auto. [default: cpu]", "NAME"),
+    "device": _option(str, "Where to compute: cpu, cuda, cuda:1, auto. [default: cpu]"),
     **_LAST,
 }
 
@@ -136,36 +126,28 @@ def _command(module: str, **options: _Option) -> Callable[[Callable[[], None]], 
     """Register the command of a function's name and docstring; `module` has what computes it."""
 
     def register(function: Callable[[], None]) -> None:
-        name = function.__name__.strip("_")
-
         def command(**typed: Any) -> None:
             home = importlib.import_module(f"skimage_tvflow.cli.{module}")
             getattr(home, function.__name__)(Options(**typed))
 
-        keyword = inspect.Parameter.KEYWORD_ONLY
-        command.__doc__ = function.__doc__
-        command.__annotations__ = {option: hint for option, (hint, _) in options.items()}
-        vars(command)["__signature__"] = inspect.Signature(
-            [
-                inspect.Parameter(option, keyword, annotation=hint, default=default)
-                for option, (hint, default) in options.items()
-            ]
-        )
-        app.command(name)(command)
+        kind = inspect.Parameter.KEYWORD_ONLY
+        parameters = [
+            inspect.Parameter(name, kind, annotation=hint, default=default)
+            for name, (hint, default) in options.items()
+        ]
+        vars(command)["__signature__"] = inspect.Signature(parameters)
+        command.__annotations__ = {name: hint for name, (hint, _) in options.items()}
+        app.command(function.__name__.strip("_"), help=inspect.getdoc(function))(command)
 
     return register
 
 
 @_command(
-    "commands",
+    "flows",
     t=_TIMES,
-    n_steps=_whole("Time steps to the largest time. Without it: as many as --tol needs."),
-    order=_whole(
-        "Order of the time steps: 1 is implicit Euler, 2 extrapolates from two step lengths. "
-        "[default: 2]",
-        "1|2",
-    ),
-    max_num_iter=_whole("Most iterations in one time step. [default: 2000]"),
+    n_steps=_option(int, "Time steps to the largest time. Without: as many as --tol needs."),
+    order=_option(int, "1 is implicit Euler, 2 extrapolates from two step lengths. [default: 2]"),
+    max_num_iter=_option(int, "Most iterations in one time step. [default: 2000]"),
     **_ON_IMAGES,
 )
 def flow() -> None:
@@ -193,10 +175,10 @@ def spectrum() -> None:
 
 @_command(
     "bands",
-    band=(Annotated[tuple[str, str] | None, _BAND], None),
-    stop=_flag("stop", "With --band: take that away, and keep all the rest."),
-    low=_number("Keep what vanishes at T or later, and the residual.", "T"),
-    high=_number("Keep what vanishes before T.", "T"),
+    band=_option(tuple[float, float], "Keep what vanishes from A on, before B.", metavar="A B"),
+    stop=_flag("stop", "With --band: take that away, keep the rest."),
+    low=_option(float, "Keep what vanishes at this time or later, and the residual."),
+    high=_option(float, "Keep what vanishes before this time."),
     t=_TIMES,
     times=_BANDS,
     **_ON_IMAGES,
@@ -209,30 +191,24 @@ def filter_() -> None:
 
 
 @_command(
-    "commands",
-    sigma=_number(
-        "Standard deviation of the noise, in the image's values; with --unit-range in those from "
-        "0 to 1. Without it: estimated from the image."
-    ),
+    "flows",
+    sigma=_option(float, "Standard deviation of the noise, in values. Without: estimated."),
     **_ON_IMAGES,
 )
 def denoise() -> None:
-    """Remove white noise from images.
-
-    From a stack with a batch axis, image by image.
-    """
+    """Remove white noise from images, or from each image of a stack."""
 
 
 @_command(
     "train",
     images=_images(None),
     output=_output("The file of weights to write, a .safetensors."),
-    synthetic=_whole("Learn from N made images of dead leaves, instead of reading.", default=0),
-    axes=_whole("Spatial axes of synthetic images, 2 or 3.", default=2),
-    weights=_text("Weights to start from: natural-2d, natural-3d or a file.", "NAME"),
-    max_epochs=_whole("Epochs of 100 updates. Without it: chosen by the number of pixels."),
-    random_state=_whole("Seed of weights and patches.", default=0),
-    checkpoint_dir=_text("Where to keep a checkpoint, to go on with later.", "FOLDER"),
+    synthetic=_option(int, "Learn from N made images of dead leaves instead.", default=0),
+    axes=_option(int, "Spatial axes of synthetic images, 2 or 3.", default=2),
+    weights=_option(str, "Weights to start from: natural-2d, natural-3d or a file."),
+    max_epochs=_option(int, "Epochs of 100 updates. Without: chosen by the number of pixels."),
+    random_state=_option(int, "Seed of weights and patches.", default=0),
+    checkpoint_dir=_option(str, "Folder to keep a checkpoint in, to go on with later."),
     **_LAST,
 )
 def train() -> None:
@@ -247,13 +223,9 @@ def train() -> None:
 
 @_command("demo_info", json=_LAST["json"], debug=_LAST["debug"])
 def info() -> None:
-    """Show versions, backends, devices and threads."""
+    """Show versions, devices, and where compiled code is kept."""
 
 
-@_command(
-    "demo_info",
-    output=_output("Folder for the results; made when missing.", "FOLDER", "out"),
-    debug=_LAST["debug"],
-)
+@_command("demo_info", output=_output("Folder for the results.", "out"), debug=_LAST["debug"])
 def demo() -> None:
     """Show the flow of a real image: a table, a stack, a picture."""

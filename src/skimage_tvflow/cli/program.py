@@ -5,7 +5,9 @@ from __future__ import annotations
 import dis
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import typer
 
@@ -23,49 +25,79 @@ class BadImage(CliError):
     """An image that cannot be computed; the others of the command still can."""
 
 
+def refuse(reasons: Mapping[str, object], kind: type[CliError] = CliError) -> None:
+    """Raise the first message whose condition holds."""
+    for message, holds in reasons.items():
+        if holds:
+            raise kind(message)
+
+
 def say(message: str) -> None:
     """Write one line for a person to standard error; standard output is for results."""
     sys.stderr.write(f"{message}\n")
-    sys.stderr.flush()
 
 
-def is_for_the_user(error: BaseException) -> bool:
-    """Return whether an error is a message of the library about its input, not a fault in it.
-
-    The library's messages come from its own ``raise`` statements. A ValueError or TypeError from
-    elsewhere, such as of shapes that NumPy cannot broadcast, is a fault.
-    """
-    module, is_raise = _origin(error)
-    return (
-        isinstance(error, ValueError | TypeError | OSError)
-        and is_raise
-        and module.startswith(_RAISERS)
-    )
-
-
-def is_ours(error: BaseException) -> bool:
-    """Return whether an error that nobody raised on purpose arose in the command line itself."""
-    module, is_raise = _origin(error)
-    return module.startswith("skimage_tvflow.") and not is_raise
-
-
-def _origin(error: BaseException) -> tuple[str, bool]:
+def origin(error: BaseException) -> tuple[str, bool]:
     """Return the module in which an error arose, and whether a ``raise`` statement made it."""
     trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
     if trace is None:
         return "", False
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    is_raise = trace.tb_frame.f_code.co_code[trace.tb_lasti] == dis.opmap["RAISE_VARARGS"]
-    return trace.tb_frame.f_globals.get("__name__", ""), is_raise
+    operation = trace.tb_frame.f_code.co_code[trace.tb_lasti]
+    module = trace.tb_frame.f_globals.get("__name__", "")
+    return module, operation == dis.opmap["RAISE_VARARGS"]
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether NumPy, Python or torch asked for more memory than there is."""
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and any(words in text for words in _OUT_OF_MEMORY)
-    )
+def explain(error: Exception, size: str = "") -> str | None:
+    """Return a message for the user, or None if the error is a fault of the program."""
+    if isinstance(error, CliError):
+        return str(error)
+    text = (str(error).strip() or type(error).__name__).splitlines()[0]
+    of_torch = isinstance(error, RuntimeError) and any(w in text.lower() for w in _OUT_OF_MEMORY)
+    if of_torch or isinstance(error, MemoryError):
+        return f"out of memory ({text}). {size}Type fewer times, or cut the image."
+    if isinstance(error, OSError) and error.errno is not None:
+        path = error.filename or "a file or standard output"
+        return f"{path} cannot be used ({error.strerror}). Type another path, on a disk with room."
+    module, is_raise = origin(error)  # only a `raise` of the library is a message to its users
+    is_message = isinstance(error, ValueError | TypeError | OSError) and is_raise
+    return str(error) if is_message and module.startswith(_RAISERS) else None
+
+
+@contextmanager
+def about(path: Path, size: str = "") -> Iterator[None]:
+    """Name the file in every message of the block that is for the user."""
+    try:
+        yield
+    except CliError:
+        raise
+    except Exception as error:
+        message = explain(error, size)
+        if message is None:
+            raise
+        raise BadImage(message if str(path) in message else f"{path}: {message}") from error
+
+
+def tell(error: Exception, *, debug: bool) -> int:
+    """Write the message of an error; return the exit status."""
+    if debug:
+        say("".join(traceback.format_exception(error)).rstrip())
+    status, message = 2, explain(error)
+    if isinstance(error, _UsageError):
+        text = str(getattr(error, "format_message", error.__str__)()).removesuffix(".")
+        command = getattr(getattr(error, "ctx", None), "command_path", "skimage-tvflow")
+        text += "" if text.endswith("?") else "."
+        message = f"{text} Type '{command} --help' for what is accepted."
+    elif message is None:
+        status, where = 1, traceback.extract_tb(error.__traceback__)[-1]
+        message = (
+            f"internal fault: {type(error).__name__}: {error} ({where.filename}:{where.lineno}), "
+            "a fault of the program, not of your files. Type the command again with --debug, and "
+            "report what it says with the output of 'skimage-tvflow info'."
+        )
+    say(f"error: {message}")
+    return status
 
 
 def run_program(arguments: Sequence[str]) -> int:
@@ -77,41 +109,10 @@ def run_program(arguments: Sequence[str]) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         status = app(args=list(arguments), prog_name="skimage-tvflow", standalone_mode=False)
-    except KeyboardInterrupt:
-        status = 130
-    except SystemExit as stop:
-        status = stop.code
+    except (KeyboardInterrupt, SystemExit) as stop:
+        status = getattr(stop, "code", 130)
     except Exception as error:
-        if "--debug" in arguments:
-            say(traceback.format_exc().rstrip())
-        status, message = _describe(error)
-        say(f"error: {message}")
+        status = tell(error, debug="--debug" in arguments)
     if isinstance(status, int) and status > 128:
         say("interrupted; no file was left half-written")
     return status if isinstance(status, int) else 0
-
-
-def _describe(error: Exception) -> tuple[int, str]:
-    """Return the exit status and the message of an error that ended the command."""
-    if isinstance(error, _UsageError):
-        message = str(getattr(error, "format_message", error.__str__)())
-        message += "" if message.endswith((".", "?")) else "."
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context is not None else "skimage-tvflow"
-        return 2, f"{message} Type '{command} --help' for what is accepted."
-    if isinstance(error, CliError) or is_for_the_user(error):
-        return 2, str(error)
-    if is_out_of_memory(error):
-        return 2, f"out of memory ({error}). Give fewer or smaller images."
-    if isinstance(error, OSError) and error.errno is not None:
-        return 2, (
-            f"{error.filename or 'a file or standard output'} cannot be used "
-            f"({error.strerror or error}). A path that you have the permission to use, on a disk "
-            "with room, is needed. Type another one."
-        )
-    where = traceback.extract_tb(error.__traceback__)[-1]
-    return 1, (
-        f"internal fault: {type(error).__name__}: {error} ({where.filename}:{where.lineno}). This "
-        "is a fault of the program, not of your files. Type the command again with --debug, and "
-        "report what it says together with the output of 'skimage-tvflow info'."
-    )

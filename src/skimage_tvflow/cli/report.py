@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import sys
 import time
 import warnings
@@ -18,68 +17,77 @@ from skimage_tvflow.cli.program import say
 from skimage_tvflow.number_format import format_number
 
 EVERY = 5.0  # seconds between two lines where there is no bar
-_SLOW_TO_READ = 2**28  # bytes
+Times = Sequence[float]
+_SLOW = 2**28  # bytes; reading or writing more takes long enough to be announced
 
 
 class Progress:
-    """Tells what is being done: a bar on a terminal, otherwise a line every few seconds."""
+    """Tell what is being done: a bar on a terminal, otherwise a line every few seconds."""
 
-    def __init__(self, name: str, bar: Any, *, terminal: bool) -> None:
-        self._name, self._bar, self._terminal = name, bar, terminal
-        self._said = time.monotonic()
+    def __init__(self, name: str, bar: Any) -> None:
+        self._name, self._bar, self._said = name, bar, time.monotonic()
 
-    def stage(self, what: str, n_bytes: int = 0) -> Callable[[Any], bool]:
-        """Begin a stage, such as "flow"; return the callback that takes the fraction done."""
-        for task in self._bar.task_ids:
-            self._bar.remove_task(task)
-        label = f"{self._name}: {what}"
-        if n_bytes > _SLOW_TO_READ:
-            label += f" {n_bytes / 1e9:.1f} GB"
-            if not self._terminal:
-                say(label)
+    def stage(self, what: str, times: Times = (), n_bytes: int = 0) -> Callable[[Any], bool]:
+        """Begin a stage, such as "flow" to these times; return the callback that reports it."""
         from rich.markup import escape
 
+        label = f"{self._name}: {what}" + f" {n_bytes / 1e9:.1f} GB" * (n_bytes > _SLOW)
+        if n_bytes > _SLOW and self._bar.disable:
+            say(label)
+        for old in self._bar.task_ids:
+            self._bar.remove_task(old)
         task = self._bar.add_task(escape(label), total=None)
+        self._start, self._times, self._reached = time.monotonic(), times, list[float]()
 
-        def callback(progress: float) -> bool:
+        def callback(progress: Any) -> bool:
+            now = time.monotonic()
+            done = sum(t <= progress.time * (1 + 1e-9) for t in times)
+            self._reached += [now - self._start] * (done - len(self._reached))
             self._bar.update(task, total=1.0, completed=progress)
-            if not self._terminal and time.monotonic() - self._said >= EVERY:
-                self._said = time.monotonic()
+            if self._bar.disable and now - self._said >= EVERY:
+                self._said = now
                 say(f"{label}, {int(100 * progress)} %")
             return False
 
         return callback
 
+    def seconds(self) -> list[float]:
+        """Return how long the stage took to each of its times; to those not reported, till now."""
+        missing = len(self._times) - len(self._reached)
+        return self._reached + [time.monotonic() - self._start] * missing
+
 
 @contextmanager
-def reporting(name: str) -> Iterator[Progress]:
-    """Show progress, warnings and the library's log of the block as lines about `name`."""
-    from rich import progress as rich_progress
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    columns = (*rich_progress.Progress.get_default_columns(), rich_progress.TimeElapsedColumn())
-    bar = rich_progress.Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    )
-    logger, handler = logging.getLogger("skimage_tvflow"), _LogLines()
+def log_to(handler: logging.Handler, name: str) -> Iterator[None]:
+    """Send the log of a library to this handler alone."""
+    logger = logging.getLogger(name)
     propagate, logger.propagate = logger.propagate, False
     logger.addHandler(handler)
     try:
-        with warnings.catch_warnings(), bar:
-            warnings.simplefilter("always", UserWarning)  # scikit-learn's ConvergenceWarning is one
-            warnings.showwarning = lambda message, *_, **__: say(
-                f"warning: {name}: {' '.join(str(message).split())}"
-            )
-            yield Progress(name, bar, terminal=console.is_terminal)
+        yield
     finally:
         logger.removeHandler(handler)
         logger.propagate = propagate
 
 
-class _LogLines(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        say(f"note: {record.getMessage()}")
+@contextmanager
+def reporting(name: str) -> Iterator[Progress]:
+    """Show progress, warnings and the library's log of the block as lines about `name`."""
+    from rich import progress
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    columns = (*progress.Progress.get_default_columns(), progress.TimeElapsedColumn())
+    hidden = not console.is_terminal
+    with progress.Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("note: %(message)s"))
+        with log_to(handler, "skimage_tvflow"), warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)  # ConvergenceWarning is one
+            warnings.showwarning = lambda message, *_, **__: say(
+                f"warning: {name}: {' '.join(str(message).split())}"
+            )
+            yield Progress(name, bar)
 
 
 def print_line(text: str) -> None:
@@ -88,37 +96,36 @@ def print_line(text: str) -> None:
 
 
 def print_json(record: Mapping[str, Any]) -> None:
-    """Write one JSON object of numbers, strings, arrays, lists and mappings."""
-    print_line(json.dumps(_plain(record), indent=2, allow_nan=False))
+    """Write one JSON object; arrays become lists, NaN and infinity null."""
+    text = json.dumps(record, default=lambda value: value.tolist())
+    print_line(json.dumps(json.loads(text, parse_constant=lambda name: None), indent=2))
 
 
-def _plain(value: Any) -> Any:
-    """Turn arrays into lists, and numbers that JSON does not know into null."""
-    if isinstance(value, Mapping):
-        return {name: _plain(item) for name, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+Table = Mapping[str, Sequence[str]]  # the cells of each column, from its heading
 
 
-def print_table(title: str, columns: Mapping[str, Sequence[str]]) -> None:
-    """Write a table to standard output, from the headings and cells of its columns."""
-    from rich.console import Console
-    from rich.table import Table
+def show(title: str, shown: Table | str, seconds: float = 0.0) -> None:
+    """Write what became of an image, as a line or as a table."""
+    from rich import console, table
 
-    table = Table()
-    for heading in columns:
-        table.add_column(heading, justify="right")
-    for row in zip(*columns.values(), strict=True):
-        table.add_row(*row)
+    if isinstance(shown, str):
+        print_line(f"{title}: {shown}; {seconds:.3f} seconds")
+        return
+    grid = table.Table(*(table.Column(heading, justify="right") for heading in shown))
+    for row in zip(*shown.values(), strict=True):
+        grid.add_row(*row)
     print_line(title)
-    Console().print(table)
+    console.Console().print(grid)
 
 
 def column(heading: str, values: Sequence[Any], digits: int = 4) -> dict[str, list[str]]:
-    """Return a column of numbers, or of their means over a batch, for `print_table`."""
+    """Return a column of numbers, or of their means over a batch."""
     batch = max((np.size(value) for value in values), default=1)
     heading = heading if batch == 1 else f"{heading} (mean of {batch})"
     return {heading: [format_number(float(np.mean(value)), digits) for value in values]}
+
+
+def flow_table(times: Times, energy: Sequence[Any], seconds: Times) -> Table:
+    """Return what is shown of a flow: its times, total variation and progress."""
+    clock = {"seconds": [f"{second:.3f}" for second in seconds]}
+    return column("t", times) | column("TV", energy, 6) | clock
