@@ -185,7 +185,7 @@ class TestRefused:
         ],
     )
     def test_no_spatial_axis_left(self, shape, axes):
-        message = r"No spatial axis is left .* needs at least one\. Leave them out, or pass image"
+        message = r"No spatial axis is left .* at least one\. .*Reshape your data .*pass image"
         with pytest.raises(ValueError, match=message):
             ImageAxes.resolve(shape, **axes)
 

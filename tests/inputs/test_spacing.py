@@ -61,7 +61,7 @@ def test_of_sizes_too_different():
 
 @pytest.mark.parametrize("spacing", [5e-324, 1e-160, 1e160, 1.7e308])
 def test_of_squares_out_of_range(spacing):
-    message = r"must be between 1e-100 and 1e\+100, .* square .*got .*Pass spacing=\(1\.0, 1\.0\)"
+    message = r"must be between 1e-100 and 1e\+100: its square .*got .*Pass spacing=\(1\.0, 1\.0\)"
     with pytest.raises(ValueError, match=message):
         resolve_spacing(spacing, 2)
 

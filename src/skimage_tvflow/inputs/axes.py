@@ -106,8 +106,8 @@ class ImageAxes:
         if not axes.spatial_axes:
             raise ValueError(
                 f"No spatial axis is left in an image of shape {shape} with {batch_axis=} and "
-                f"{channel_axis=}, and the flow needs at least one. Leave them out, or pass "
-                "image.reshape(1, -1) for one signal with batch_axis=0."
+                f"{channel_axis=}, and the flow needs at least one. Leave them out. Reshape your "
+                "data for one signal with batch_axis=0: pass image.reshape(1, -1)."
             )
         return axes
 
