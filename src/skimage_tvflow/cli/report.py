@@ -21,7 +21,7 @@ Times = Sequence[float]
 _SLOW = 2**28  # bytes; reading or writing more takes long enough to be announced
 
 
-class Progress:
+class StageReport:
     """Tell what is being done: a bar on a terminal, otherwise a line every few seconds."""
 
     def __init__(self, name: str, bar: Any) -> None:
@@ -71,7 +71,7 @@ def log_to(handler: logging.Handler, name: str) -> Iterator[None]:
 
 
 @contextmanager
-def reporting(name: str) -> Iterator[Progress]:
+def reporting(name: str) -> Iterator[StageReport]:
     """Show progress, warnings and the library's log of the block as lines about `name`."""
     from rich import progress
     from rich.console import Console
@@ -87,7 +87,7 @@ def reporting(name: str) -> Iterator[Progress]:
             warnings.showwarning = lambda message, *_, **__: say(
                 f"warning: {name}: {' '.join(str(message).split())}"
             )
-            yield Progress(name, bar)
+            yield StageReport(name, bar)
 
 
 def print_line(text: str) -> None:

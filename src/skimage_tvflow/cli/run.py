@@ -30,7 +30,7 @@ class Task:
     scale: float
     axes: Mapping[str, Any]  # the keywords that all functions of the library share
     estimator: Any
-    progress: report.Progress
+    progress: report.StageReport
 
     def write(self, path: Path, array: Array, times: Sequence[float] = ()) -> None:
         """Write what was computed from the image, in the format that the name says."""
