@@ -54,8 +54,7 @@ def integrate(
     request : which outputs besides the images
     out : Tensor of shape (N, T, C, *spatial), every image contiguous: the frames are put there if
         that saves a copy
-    report : called every 20 to 40 ms of work with the fraction of the work that is done; an
-        exception it raises ends the integration
+    report : called every 20 to 40 ms with the fraction of the work that is done; it may raise
     """
     moving = [time for time in times if time > 0]
     if len(moving) < len(times):
@@ -99,8 +98,7 @@ def integrate(
 def _distance_from_mean(u: Tensor, units: Units) -> np.ndarray:
     """RMS distance of frames (N, M, C, *spatial) from the mean in the solver's values, (M, N).
 
-    The flow never gets further from the mean than the image is, so this and that distance together
-    bound the error: long after extinction by little more than the distance itself.
+    The flow never gets further from the mean than the image, so both distances bound the error.
     """
     frames = units.to_solver(u.to(exact_dtype(u)).transpose(0, 1))
     return np.stack([rms(frame).cpu().numpy() for frame in frames]) * (1 + ROUNDING)
