@@ -76,7 +76,11 @@ def check_number(
     if integer:
         need = f"an integer {' and '.join(limits)}".strip()
     else:
-        need = " and ".join(["finite", *limits]) if right_type else "a number"
+        need = " and ".join(["finite", *limits])
+        if not right_type:
+            need = "a number"
+        if len(limits) == 2:
+            need = f"a number between {low} and {high}"
     raise InvalidParameterError(f"{name} must be {need}, got {value!r}. Pass {name}={example!r}.")
 
 
