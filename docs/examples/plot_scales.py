@@ -26,8 +26,8 @@ cases = (
 )
 for row, (image, scale) in zip(axes, cases, strict=True):
     kept = select_scale(image, **scale)
-    labels = skimage.measure.label(kept > skimage.filters.threshold_multiotsu(kept)[-1])
-    labels = skimage.morphology.remove_small_objects(labels, max_size=200)
+    bright = kept > skimage.filters.threshold_multiotsu(kept)[-1]
+    labels = skimage.measure.label(skimage.morphology.remove_small_objects(bright, max_size=200))
     spread = np.percentile(abs(kept), 99.5)
     row[0].imshow(image, cmap="gray")
     row[1].imshow(kept, cmap="gray", vmin=-spread, vmax=spread)
