@@ -21,7 +21,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_N
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench examples clean
+.PHONY: help demo test lint bench calibrate examples clean
 .SECONDARY:
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo "make examples  run the scripts of docs/examples and write their pictures to docs/images"
 	@echo "make lint      run ruff, mypy, codespell and the numpydoc validation"
 	@echo "make bench     compare speed, memory and accuracy with other packages: docs/benchmarks.md"
+	@echo "make calibrate  find every tuned constant again, by the scripts of tests/calibration"
 	@echo "make clean     remove everything that the other targets made"
 
 demo: $(VENV)/.installed-plot
@@ -55,6 +56,13 @@ bench: $(VENV)/.peers
 		$(if $(ONLY),-k '$(ONLY)') -o timeout=0 --benchmark-timer=time.process_time \
 		--benchmark-columns=min,rounds; \
 	status=$$?; $(BIN)/python tests/benchmarks/report.py && exit $$status
+
+# All scripts, one after the other, for hours; make calibrate ARGS=--quick takes minutes. A folder in
+# ARGS adds images of your own.
+calibrate: $(VENV)/.installed-test
+	@for script in $(filter-out %/images.py %/tuning.py,$(wildcard tests/calibration/*.py)); do \
+		echo "$$script"; $(ONE_THREAD) $(BIN)/python $$script $(ARGS) || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .benchmarks
