@@ -89,3 +89,11 @@ def test_a_projected_dual_variable_is_shorter_than_1_whatever_the_rounding():
     length = np.sqrt((phi**2).sum((0, 1)))[0]
     assert (factor * length).max() <= 1 - ROUNDING / 2
     assert (factor * np.maximum(length, 1)).min() >= 1 - 2 * ROUNDING
+
+
+@pytest.mark.parametrize("of", [backends.gap_and_residual, duality_gap.gap_and_residual])
+def test_of_images_that_stand_still_the_residual_is_the_rounding_of_both(of):
+    u = torch.from_numpy(np.random.default_rng(0).standard_normal((1, 1, 9, 11)))
+    found = of(u, u.clone(), torch.zeros(1, 1, 2, 9, 11), np.ones(1), (1, 1))
+    size = float(u.square().mean().sqrt())
+    np.testing.assert_allclose(found.residual, 2 * ROUNDING * size, rtol=1e-9)
