@@ -34,7 +34,7 @@ def test_noise_goes_and_the_square_stays(tvflow, square, noisy_tif, tmp_path):
     noisy, clean = tifffile.imread(noisy_tif), tifffile.imread(tmp_path / "a.tif")
     np.testing.assert_allclose(clean, denoise(noisy), atol=1e-6)
     assert np.std(clean - square) < 0.5 * SIGMA
-    removed = float(outcome.out.split("removed ")[1].split(";")[0])
+    removed = float(outcome.out.split("the image by ")[1].split(";")[0])
     assert removed == pytest.approx(np.std(noisy - clean), rel=1e-3)
 
 
@@ -70,15 +70,15 @@ def test_both_standard_deviations_are_reported(tvflow, square, noisy_tif, tmp_pa
     outcome = tvflow("denoise", noisy_tif, "-o", tmp_path / "a.tif")
     noisy, clean = tifffile.imread(noisy_tif), tifffile.imread(tmp_path / "a.tif")
     numbers = re.fullmatch(
-        r".*: standard deviation of the noise ([\d.]+) \(estimated\), of what was removed "
-        r"([\d.]+); [\d.]+ seconds\n",
+        r".*: noise of standard deviation ([\d.]+) \(estimated\); the result differs from "
+        r"the image by ([\d.]+); [\d.]+ seconds\n",
         outcome.out,
     )
     assert float(numbers[1]) == pytest.approx(noise_level(noisy), rel=1e-3)
     assert float(numbers[2]) == pytest.approx(np.std(noisy - clean), rel=1e-3)
     assert numbers[1] != numbers[2]
     given = tvflow("denoise", noisy_tif, "--sigma", 0.2, "-o", tmp_path / "b.tif")
-    assert "noise 0.2 (given), of what was removed" in given.out
+    assert "noise of standard deviation 0.2 (given); the result differs" in given.out
 
 
 def test_a_stack_is_denoised_image_by_image(tvflow, noisy_tif, tmp_path):
@@ -118,5 +118,5 @@ def test_a_constant_image_has_no_noise(tvflow, tmp_path, shape):
     outcome = tvflow("denoise", tmp_path / "a.npy", "-o", tmp_path / "b.npy")
     assert outcome.status == 0
     assert outcome.err == ""
-    assert "noise 0 (estimated), of what was removed 0;" in outcome.out
+    assert "deviation 0 (estimated); the result differs from the image by 0;" in outcome.out
     np.testing.assert_array_equal(np.load(tmp_path / "b.npy"), 7)

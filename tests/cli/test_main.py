@@ -102,7 +102,10 @@ def test_version(tvflow):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["flow", "a.tif", "-o", "b.tif", "-t", "abc"], ["-t", "number is needed", "'abc'"]),
+        (
+            ["flow", "a.tif", "-o", "b.tif", "-t", "abc"],
+            ["-t", "a number, for several -t 0.1 -t 0.2, is needed", "'abc'"],
+        ),
         (
             ["flow", "a.tif", "-o", "b.tif", "--n-steps", "2.5"],
             ["--n-steps", "whole number", "'2.5'"],

@@ -165,7 +165,7 @@ def test_nothing_appears_beside_a_file_that_appeared_meanwhile(
     ("options", "message"),
     [
         ("-t 0 -t 1", "times must be > 0, got 0 at position 0."),
-        ("-t 0.5 -t 0.5", "A decomposition needs at least two times, got 1: [0.5]."),
+        ("-t 0.5 -t 0.5", "times must be at least two times, got 1: [0.5]."),
         ("-t -1 -t 1", "t must be >= 0, got -1.0"),
         (
             "--times 9 -t 1 -t 2",

@@ -77,7 +77,7 @@ def fuse(
     True
     """
     report = WorkReport.of(callback)
-    times = check_band_times(band)
+    times = check_band_times(band, "band", "Pass band=(0.1, 1.0).")
     if len(times) != 2:
         raise ValueError(
             f"band must be two increasing times, the first and the last, got {len(times)}: "

@@ -66,7 +66,8 @@ _LAST = {
     "debug": _flag("debug", "Show where in the program an error arose."),
 }
 _T = "Time, in values times spacing; for several: -t 1 -t 2. Without: up to extinction."
-_TIMES = _option(list[float], _T, "-t", "--t", metavar="T", parser=_NUMBER)
+_time = _parser(float, "a number, for several -t 0.1 -t 0.2,")
+_TIMES = _option(list[float], _T, "-t", "--t", metavar="T", parser=_time)
 _BANDS = _option(int, "How many times, geometric, up to extinction. [default: 32]")
 # Named after the parameters of the library. What is not given is left to the library.
 _ON_IMAGES = {

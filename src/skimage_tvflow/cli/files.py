@@ -94,10 +94,12 @@ def refuse_format(target: Path, picture: Picture, channel_axis: int | None) -> N
     is_image = array.ndim == (2 if channel_axis is None else 3) and channel_axis in (None, 2, -1)
     n_channels = (1 if array.ndim == 2 else array.shape[-1]) + (picture.alpha is not None)
     fits = is_image and dtype.kind == "u" and dtype.itemsize in sizes and n_channels in channels
-    message = (
-        f"the {dtype} values of shape {array.shape} do not fit into a {suffix} file. Type a name "
-        f"that ends in .tif: -o {target.with_suffix('.tif')}"
-    )
+    beside = " and its alpha channel" * (picture.alpha is not None)
+    what = f"the {dtype} values of shape {array.shape}{beside} do not fit into a {suffix} file"
+    if suffix not in _HOLDS:
+        known = ", ".join([*sorted(ANY_VALUES), *_HOLDS])
+        what = f"{suffix or 'a name without an ending'} is no format that is written here ({known})"
+    message = f"{what}. Type a name that ends in .tif: -o {target.with_suffix('.tif')}"
     refuse({message: suffix not in ANY_VALUES and not fits}, BadImage)
 
 

@@ -90,8 +90,10 @@ def denoise(options: Options) -> None:
         clean = cleaned[0] if batch is None else np.stack(cleaned, axis=batch)
         origin = "estimated" if options.sigma is None else "given"
         removed = float(np.std(task.image - clean))
-        level = f"noise {format_number(float(np.mean(sigmas)))} ({origin})"
-        shown = f"standard deviation of the {level}, of what was removed {format_number(removed)}"
+        shown = (
+            f"noise of standard deviation {format_number(float(np.mean(sigmas)))} ({origin}); the "
+            f"result differs from the image by {format_number(removed)}"
+        )
         record = {"sigma": sigmas if batch is not None else sigmas[0], "sigma_from": origin}
         return record | {"removed": removed}, shown, [partial(task.write, array=clean)]
 

@@ -77,7 +77,7 @@ def run(
     if options.json:
         report.print_json({"files": records, "errors": failures})
     n_bad = f"{len(failures)} of {len(jobs)} images could not be computed, for the reasons above"
-    refuse({f"{n_bad}. Mend or leave out these, and type --force to repeat the others.": failures})
+    refuse({f"{n_bad}. Mend them and type only their names; the others are written.": failures})
 
 
 def _process(

@@ -46,8 +46,8 @@ class Units:
         r"""Estimate what putting the mean back costs: the RMS rounding error of a frame, (N,).
 
         Values near a mean m are multiples of the unit in its last place, :math:`2^e \epsilon` for
-        :math:`2^e \le |m| < 2^{e + 1}`. Rounding to nearest is off by at most half of it, and
-        evenly so: :math:`2^e \epsilon / \sqrt{12}` in the RMS. Of several channels the largest
+        :math:`2^e \le |m| < 2^{e + 1}`. Rounding to nearest is off by at most half of it, uniformly
+        distributed: :math:`2^e \epsilon / \sqrt{12}` in the RMS. Of several channels the largest
         counts.
         """
         last_place = np.spacing(self.mean.abs().amax(1).cpu().numpy())

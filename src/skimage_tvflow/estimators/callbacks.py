@@ -86,7 +86,7 @@ class WorkReport:
         """Tell the callback the fraction of the work that is done."""
         self._most = min(max(self._most, fraction), 1.0)
         if self._callback(Progress(self._most, self.time)):
-            raise StoppedByCallback
+            raise StoppedByCallback("The callback returned True, which stops the work.")
 
     def reach(self, time: float) -> None:
         """

@@ -264,7 +264,7 @@ def times_up_to(extinction: float, n: int) -> np.ndarray:
     if extinction == 0:
         raise ValueError(
             "The image is constant, so its flow does not change and no times can be derived from "
-            "it. Pass an image with structure, or choose times yourself, such as t=[0.1, 0.2]."
+            "it. Pass an image with structure, or choose times yourself, such as 0.1 and 0.2."
         )
     return np.geomspace(extinction / 1000, extinction, n) if n > 1 else np.array([extinction])
 

@@ -98,7 +98,7 @@ def load(name_or_path: str | os.PathLike[str]) -> PretrainedNetwork:
         return _network_of(*read_tensors(path))
     except UnusableFileError as error:
         raise ValueError(
-            f"{os.fspath(path)} is not a whole file of weights: {_printable(str(error))}. A file "
+            f"{os.fspath(path)} cannot be used as weights: {_printable(str(error))}. A file "
             f"that TVFlowNet.save_pretrained wrote is needed. Copy it again, or pass one of "
             f"{shipped()}."
         ) from error

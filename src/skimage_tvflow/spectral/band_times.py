@@ -47,7 +47,7 @@ def check_times(times: Any) -> int | tuple[float, ...]:
     return int(times)
 
 
-def check_band_times(times: Any) -> tuple[float, ...]:
+def check_band_times(times: Any, name: str = "times", advice: str = _ADVICE) -> tuple[float, ...]:
     """
     Check the times of a decomposition.
 
@@ -55,6 +55,10 @@ def check_band_times(times: Any) -> tuple[float, ...]:
     ----------
     times : sequence of float
         At least two, increasing, above 0.
+    name : str, optional
+        What the messages call them.
+    advice : str, optional
+        What to type.
 
     Returns
     -------
@@ -72,14 +76,14 @@ def check_band_times(times: Any) -> tuple[float, ...]:
     values = tuple(requested.increasing[k] for k in requested.order)
     if len(values) < 2:
         raise ValueError(
-            f"A decomposition needs at least two times, got {len(values)}: {times!r}. {_ADVICE}"
+            f"{name} must be at least two times, got {len(values)}: {times!r}. {advice}"
         )
     if values[0] == 0:
-        raise ValueError(f"times must be > 0, got 0 at position 0. {_ADVICE}")
+        raise ValueError(f"{name} must be > 0, got 0 at position 0. {advice}")
     for k, (earlier, later) in enumerate(itertools.pairwise(values), 1):
         if later <= earlier:
             raise ValueError(
-                f"times must increase, got {later} after {earlier} at position {k}. {_ADVICE}"
+                f"{name} must increase, got {later} after {earlier} at position {k}. {advice}"
             )
     return values
 

@@ -24,7 +24,7 @@ _LARGE_FRAME = 2**21
 
 
 class FixedSteps(EulerIntegrator):
-    """``n_steps`` equal steps from 0 to the last time, those of the second trajectory bisected."""
+    """``n_steps`` equal steps from 0 to the last time, which the second trajectory halves."""
 
     def _begin(self, times: Sequence[float]) -> None:
         lengths = np.diff([0.0, *times])
@@ -36,7 +36,7 @@ class FixedSteps(EulerIntegrator):
         return int(self._counts[self._interval]) * len(self._trajectories)
 
     def _expected_work(self, nodes: np.ndarray) -> list[float]:
-        # In an interval the steps of two trajectories are as 1 to 2.
+        # The second trajectory takes twice the steps of the first.
         per_step = (2**self._settings.order - 1) * len(self._unit) * self._settings.max_num_iter
         return (per_step * self._counts).tolist()
 
@@ -63,7 +63,7 @@ class GivenIterations(FixedSteps):
             out = None if out is None else out[:, count:]
 
     def _alive_through(self, most: int, longest: np.ndarray) -> int:
-        """Count the next times, ``most`` at most, before any item can end; 0 if one may end now."""
+        """Count the next times, up to ``most``, before an item may reach its mean; 0 if now."""
         ends = self._time[self._interval + 1 :][:most] + longest
         if self._any_moving(ends[-1] >= self._alive_until):
             self._look(coarse_remaining_time)

@@ -2,7 +2,7 @@
 
 Blocks let several threads work on one image. Each keeps its own rows and, next to them, a halo: a
 private copy of its neighbours' rows. An iteration reaches over ``lag`` rows, so errors
-from the outer edge of a halo of ``m + 1`` times ``lag`` rows do not reach the block's own rows in
+from the outer edge of a halo of ``(m + 1) lag`` rows do not reach the block's own rows in
 ``m`` iterations; then the halos are copied again. The result does not depend on the blocks, not
 even in its last bit.
 """

@@ -19,7 +19,7 @@ _PIXELS_PER_CALL = 2**21
 
 
 class _FlatMinimisation(ABC):
-    """A :class:`~.protocol.Minimisation` in flat arrays, in which an axis is a stride."""
+    """A :class:`~.protocol.Minimisation` in flat arrays: neighbours are a stride apart."""
 
     def __init__(self, grid: SpaceTimeGrid) -> None:
         self._image = grid.image.contiguous().flatten(1).numpy()

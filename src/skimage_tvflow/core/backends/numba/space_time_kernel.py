@@ -158,7 +158,7 @@ def residuals(u, phi, speeds, grid, begin, end, rest, gaps, terms):
     """Compute the terms of the loss in time steps [begin, end).
 
     ``rest[t + 1]`` receives ``u_t - div phi`` of step t, ``gaps[t]`` its <u, div phi> + J(u), and
-    ``terms[t]`` the sum of the squares of the rest and of (|phi| - 1)_+.
+    ``terms[t]`` the sum of the squares of the rest plus the sum of (|phi| - 1)_+.
     """
     _, n_channels, n_axes, pixels = phi.shape
     one = u.dtype.type(1)
@@ -194,7 +194,7 @@ def _adam(x, g, mean, square, n, adam):
 
 @njit(**_INLINE)
 def _dual_step(u, phi, weight, gap, rest, grid, mean, square, adam, normal):
-    """Move phi of one time step; ``normal`` receives ``Du / |Du| - phi`` of before."""
+    """Move phi of one time step; ``normal`` receives ``Du / |Du| - phi`` from before it."""
     n_channels, n_axes, pixels = phi.shape
     one, zero, two = u.dtype.type(1), u.dtype.type(0), u.dtype.type(2)
     d = np.empty((n_channels * n_axes, SEGMENT), u.dtype)
@@ -243,7 +243,7 @@ def _primal_step(
 def descend(u, phi, speeds, grid, begin, end, rest, gaps, moments, adam, normal):
     """Take a step of Adam in time steps [begin, end), after :func:`residuals` in all of them.
 
-    ``speeds`` are N for the image at time 0, then the inverse lengths of the N steps, then 0;
+    ``speeds[0]`` is N, ``speeds[1:N + 1]`` are the inverse lengths of the steps, the last is 0;
     ``rest`` is ``u_0 - f``, that of the N steps, and 0. ``moments`` are the means of
     gradients and of their squares, for u, then for phi; ``adam`` is the rate without bias, the part
     of each moment that is new, epsilon, and the inverse bias of the second. ``normal`` is memory
