@@ -47,6 +47,7 @@ NOT_TUNED = {
     "step_control._LONGEST": "a limit of the arithmetic",
     "step_control._MOST_PLANNED_ITERATIONS": "a limit of the arithmetic",
     "step_control.MOST_STEPS": "how long to try before giving up",
+    "step_control.MOST_STEPS_IN_VAIN": "how long to try where no work is enough",
 }
 
 

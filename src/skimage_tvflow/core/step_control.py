@@ -61,9 +61,9 @@ MOST_TILT = 4.0
 # Never begin an interval with less than this part of the planned work: two trajectories that both
 # lag behind the flow agree with each other.
 LEAST_EFFORT = 0.6
-# Give up on an interval that needs more steps in the coarse trajectory. By the formula above this
-# is a tolerance of about 4e-10.
-MOST_STEPS = 2**12
+# Give up on an interval that needs more steps in the coarse trajectory. Tolerances below eps**0.6
+# drown in rounding, whatever the steps: they get MOST_STEPS_IN_VAIN, so that they end.
+MOST_STEPS, MOST_STEPS_IN_VAIN = 2**15, 2**12
 
 # Information travels one pixel per iteration. After CROSSINGS x the longest axis every pixel has
 # influenced every other, and two solves that agree are both right; after SOLVED x the longest axis

@@ -31,7 +31,11 @@ class AutomaticSteps(EulerIntegrator):
         self._effort, self._tilt = np.ones(n), np.ones(n)
         self._strikes = np.zeros(n, np.int64)
         # Tolerances that the arithmetic cannot meet are not planned for: the attempts stagnate.
-        self._planned_tol = max(settings.tol, torch.finfo(u.dtype).eps ** 0.6)
+        least_tol = torch.finfo(u.dtype).eps ** 0.6
+        self._planned_tol = max(settings.tol, least_tol)
+        self._most_steps = step_control.MOST_STEPS
+        if settings.tol < least_tol:
+            self._most_steps = step_control.MOST_STEPS_IN_VAIN
         longest = max(u.shape[2:])
         self._most_iterations = min(settings.max_num_iter, step_control.SOLVED * longest)
         super()._begin(times)
@@ -54,7 +58,7 @@ class AutomaticSteps(EulerIntegrator):
         balanced = balanced_steps(end / self._deviation[items], self._planned_tol)
         balanced *= np.sqrt(self._effort[items])
         n_wanted = balanced * self._tilt[items] * (1 - self._now[items] / end)
-        n_steps = np.clip(np.ceil(n_wanted), 1, step_control.MOST_STEPS)
+        n_steps = np.clip(np.ceil(n_wanted), 1, self._most_steps)
         share = np.minimum(n_wanted / n_steps, 1)
         n_iter = step_control.iterations_in_shorter_step(balanced / self._tilt[items], share)
         return n_steps.astype(np.int64), even(n_iter, self._most_iterations)
@@ -87,7 +91,7 @@ class AutomaticSteps(EulerIntegrator):
         assert self._settings.tol is not None
         self._converged[items] = error <= self._settings.tol * self._deviation[items]
         accurate = ratio <= step_control.MARGIN
-        spent = n_iter >= self._settings.max_num_iter or n_steps >= step_control.MOST_STEPS
+        spent = n_iter >= self._settings.max_num_iter or n_steps >= self._most_steps
         final = accurate | spent | (self._strikes[items] > 1)
         for which, segment in enumerate((coarse, fine)):
             self._accept(which, items[final], segment if final.all() else segment[final])
