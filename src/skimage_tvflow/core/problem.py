@@ -76,7 +76,8 @@ def solver_times(times: Sequence[float] | np.ndarray, unit: np.ndarray) -> np.nd
 
     They end at 1e30, when every item has long been constant: ``1e308 * unit`` is no number.
     """
+    given = np.asarray(times, dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        own = np.multiply.outer(np.asarray(times, dtype=np.float64), unit)
-    # 0 * inf: the image at time 0.
-    return np.minimum(np.nan_to_num(own, nan=0.0, posinf=np.inf), _LONGEST)
+        own = np.multiply.outer(given, unit)
+    own[given == 0] = 0  # also where the unit is infinite
+    return np.minimum(own, _LONGEST)
