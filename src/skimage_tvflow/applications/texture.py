@@ -89,7 +89,7 @@ def separate_texture(
         upper = parts.times > last * (1 + 1e-9)
         structure = flow_input.axes.to_core(parts.reconstruct(upper))
     else:
-        # What is left after the only band, u(t) - t u_t(t), is all that vanishes later.
+        # The residual after a single band, u(t) - t u_t(t), holds everything that vanishes later.
         *_, residual = flow_bands(flow, flow_input, (t, 1.05 * t), report)
         structure = residual.image.to(flow_input.image.dtype)
     return flow_input.frame(structure), flow_input.frame(flow_input.image - structure)

@@ -20,7 +20,7 @@ from skimage_tvflow.cli.tiff import write_tiff
 
 N_TIMES = 11  # with the image itself at t = 0 there are 12 frames: three rows of the contact sheet
 TOLERANCE = 5e-3  # half a per cent of the contrast: more than an eye can see
-PACKAGES = ("numpy", "numba", "scikit-learn", "scikit-image", "tifffile", "imagecodecs", "imageio")
+PACKAGES = ("numpy", "numba", "scikit-learn", "scikit-image", "tifffile", "imagecodecs", "pillow")
 
 
 def demo(options: Options) -> None:

@@ -13,7 +13,7 @@ from skimage_tvflow.cli.picture import Array, Picture
 from skimage_tvflow.cli.program import BadImage, explain, origin, refuse
 from skimage_tvflow.cli.tiff import read_tiff, write_tiff
 
-# What a folder is searched for. A file named on the command line may have any name.
+# Only files with these endings are taken from a folder; a file that is named may have any.
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 ANY_VALUES = TIFF_SUFFIXES | {".npy"}  # formats for numbers of any size and sign
 IMAGE_SUFFIXES = ANY_VALUES | {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp", ".tga"}

@@ -37,8 +37,8 @@ class Task:
         write_picture(path, array, self.picture, times, scale=self.scale)
 
 
-# What a command makes of an image: facts for --json, words or a table for people, and what writes
-# each of the outputs.
+# The result of a command for one image: facts for --json, words or a table for people, and one
+# writing function per output.
 Computed = tuple[dict[str, Any], report.Table | str, list[Callable[[Path], None]]]
 Compute = Callable[[Task], Computed]
 

@@ -56,7 +56,7 @@ def coarse_remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
     total = torch.stack(rows, 2).cpu().numpy().astype(np.float64)
     for axis, start in enumerate(starts[1:], 3):
         total = np.add.reduceat(total, start, axis)
-    # What is left of the mean in u must not pass for a structure.
+    # Rounding leaves a small mean in u. It is taken off, or it would count as a structure.
     spatial = tuple(range(2, u.ndim))
     total = total - volume * (total.sum(spatial, keepdims=True) / volume.sum())
     mean = total / volume

@@ -63,7 +63,7 @@ def integrate(
         return
     problem = Problem.of(image, spacing)
     units, flat = problem.units, problem.deviation == 0
-    size = problem.deviation * (1 + ROUNDING)
+    size = problem.deviation * (1 + 2**10 * ROUNDING)  # summed in any order over 2**17 pixels
     integrator = method(problem, request, report and throttled(report))
     del problem  # or its image would stay in memory as long as the frames are read
     if out is not None:

@@ -17,7 +17,7 @@ _FILL = (
     "the flow needs a value at every pixel. Fill the masked ones, e.g. {name}.filled({name}.mean()"
     "), and pass the result."
 )
-# What an array must not be, and what is needed instead.
+# Kinds of arrays that are refused, with the rest of the message: what is needed instead.
 _REFUSED = {
     "is a masked array": "{if_masked}",
     "is a sparse matrix": "the flow needs a dense array. Pass {name}.toarray().",

@@ -43,13 +43,13 @@ class AutomaticSteps(EulerIntegrator):
     def _fewest_steps(self) -> int:
         return 2
 
-    def _expected_work(self, nodes: np.ndarray) -> list[float]:
+    def _expected_work(self) -> list[float]:
         items = np.flatnonzero(self._moves)
         if not items.size:
-            return [0.0] * (len(nodes) - 1)
+            return [0.0] * (len(self._time) - 1)
         time = self._time[1:, items] / self._deviation[items]
         balanced = balanced_steps(time, self._planned_tol)
-        share = (np.diff(nodes) / nodes[1:])[:, None]
+        share = np.diff(self._time[:, items], axis=0) / self._time[1:, items]
         return (3 * balanced * np.maximum(balanced * share, 1)).sum(1).tolist()
 
     def _plan(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -105,8 +105,7 @@ class EulerIntegrator(ABC):
         yield from self._intervals(times, out)
 
     def _begin(self, times: Sequence[float]) -> None:
-        nodes = np.array([0.0, *times])
-        self._time = solver_times(nodes, self._unit)
+        self._time = solver_times([0.0, *times], self._unit)
         self._horizon = self._time[-1]
         # Nothing is left to move after extinction, so later times take no part of the tolerance.
         # On a square |u| sqrt(n) bounds the extinction time, which spares a look at the image.
@@ -116,7 +115,7 @@ class EulerIntegrator(ABC):
             shorter = np.minimum(self._horizon, np.maximum(extinct, 1e-300))
             self._horizon = np.where(late, shorter, self._horizon)
         if self._work.is_watched:
-            self._work.expect(self._expected_work(nodes))
+            self._work.expect(self._expected_work())
 
     @property
     def _now(self) -> np.ndarray:
@@ -162,8 +161,8 @@ class EulerIntegrator(ABC):
         """The least number of steps that a trajectory may take in the interval."""
 
     @abstractmethod
-    def _expected_work(self, nodes: np.ndarray) -> list[float]:
-        """Predict the iterations of all items between successive ``nodes``."""
+    def _expected_work(self) -> list[float]:
+        """Predict the iterations of all items in every interval."""
 
     def _begin_interval(self) -> None:
         n = len(self._unit)

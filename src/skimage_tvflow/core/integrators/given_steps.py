@@ -35,7 +35,7 @@ class FixedSteps(EulerIntegrator):
     def _fewest_steps(self) -> int:
         return int(self._counts[self._interval]) * len(self._trajectories)
 
-    def _expected_work(self, nodes: np.ndarray) -> list[float]:
+    def _expected_work(self) -> list[float]:
         # The second trajectory takes twice the steps of the first.
         per_step = (2**self._settings.order - 1) * len(self._unit) * self._settings.max_num_iter
         return (per_step * self._counts).tolist()
@@ -135,7 +135,7 @@ class SolvesToTolerance(FixedSteps):
         self._effort = np.ones((self._settings.order, len(self._unit)))
         self._crossing = step_control.CROSSINGS * max(self._at[0].shape[2:])
 
-    def _expected_work(self, nodes: np.ndarray) -> list[float]:
+    def _expected_work(self) -> list[float]:
         items = np.flatnonzero(self._moves)
         step = np.diff(self._time, axis=0)[:, items] / self._counts[:, None]
         tol = self._settings.tol or 1.0

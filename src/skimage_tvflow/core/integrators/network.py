@@ -29,7 +29,7 @@ from skimage_tvflow.core.recorder import SampledTrajectory, stack_samples
 
 # The step at time t, both in standard deviations of the image:
 #   WINDOW / n_steps * max(t / WINDOW, 1)**_GROWTH
-# What is left at late times is larger and slower. Training takes its steps from the same WINDOW.
+# Late structures are larger and slower, so late steps may be longer. Training uses the same WINDOW.
 # At the same work WINDOW = .2 has errors 11 to 21 % smaller, _GROWTH = .9 errors 4 to 6 % smaller.
 WINDOW = 0.8
 _GROWTH = 0.5
