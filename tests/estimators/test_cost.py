@@ -60,3 +60,10 @@ def test_a_batch_has_a_size_in_bytes(side, count):
     assert flow._items_per_batch(flow._check_input(stack, 0.1)) == count
     flow.set_params(batch_size=3)
     assert flow._items_per_batch(flow._check_input(stack, 0.1)) == 3
+
+
+@pytest.mark.parametrize("params", [{}, {"n_steps": 4}], ids=str)
+def test_a_time_that_underflows_is_a_time_all_the_same(noise, params):
+    result = ChambolleTVFlow(**params).solve(1e5 * noise, [5e-324, 1e-300, 0.1])
+    np.testing.assert_allclose(result.u[:2], [1e5 * noise] * 2, rtol=1e-12)
+    assert result.converged

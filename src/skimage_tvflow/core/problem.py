@@ -79,5 +79,7 @@ def solver_times(times: Sequence[float] | np.ndarray, unit: np.ndarray) -> np.nd
     given = np.asarray(times, dtype=np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         own = np.multiply.outer(given, unit)
+    # A time above 0 stays above it where the product underflows.
+    own = np.clip(own, np.finfo(np.float64).tiny, _LONGEST)
     own[given == 0] = 0  # also where the unit is infinite
-    return np.minimum(own, _LONGEST)
+    return own
