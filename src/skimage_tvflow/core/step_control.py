@@ -25,15 +25,31 @@ _FEWEST_ITERATIONS, _ITERATIONS, _STEP_POWER, _TOL_POWER = 2, 150, 0.8, 0.7
 # A limit of the arithmetic only: integers hold it.
 _MOST_PLANNED_ITERATIONS = 1e9
 
-# Time steps up to time t which, with as many iterations in each, meet tol by order 2:
-#   N = _STEPS * (t / _AT)**_TIME_POWER * (1e-3 / tol)**_STEPS_TOL_POWER
-# N has as large a part in the error as k. Beyond the time _LONGEST every image has vanished.
-# Found 16, .38 and .33 for small crops, to which the plan gives 1.7 times the steps that they need;
-# one plan in ten is too low.
-_STEPS, _AT, _TIME_POWER, _STEPS_TOL_POWER, _LONGEST = 24.5, 1.4, 0.21, 0.35, 1e8
+# Time steps of a single iteration each, up to time t, for which the pair of trajectories below meets
+# tol:
+#   N = _STEPS * t**_STEPS_TIME_POWER * (1e-3 / tol)**_STEPS_TOL_POWER
+# Many steps of one iteration are two to ten times cheaper than few steps that are solved well: the
+# dual variable follows the flow, and no step is solved better than its own length deserves. Beyond
+# the time _LONGEST every image has vanished.
+_STEPS, _STEPS_TIME_POWER, _STEPS_TOL_POWER, _LONGEST = 325, 0.85, 0.72, 1e8
+# Chambolle's iteration has no momentum and takes four iterations in every step.
+ITERATIONS_OF_A_STEP = {"accelerated": 1, "projection": 4}
 
-# error(2 u_2N - u_N) ~ EXTRAPOLATED * |u_2N - u_N|: with time steps and iterations in balance four
-# of five truths are below it (found .79), and nine of ten below 1.2 times that.
+# From the time CYCLES_FROM on, multigrid cycles are cheaper: in every step one cycle, which moves
+# what is wide, and k iterations for the details. While the time grows by a factor q
+#   N = _CYCLED_STEPS * log(q) * (1e-3 / tol)**_CYCLED_STEPS_TOL_POWER
+#   k = _CYCLED_ITERATIONS * (axis / _CYCLED_AXIS)**.5 * (1e-3 / tol)**_CYCLED_TOL_POWER
+# Intervals that grow by more than LARGEST_RATIO are divided: the steps grow with the time.
+CYCLES_FROM, LARGEST_RATIO = 1.5, 2.0
+_CYCLED_STEPS, _CYCLED_STEPS_TOL_POWER = 19, 0.9
+_CYCLED_ITERATIONS, _CYCLED_AXIS, _CYCLED_TOL_POWER = 16, 512, 0.3
+
+# Of trajectories with N and 2N such steps the answer is u_2N + AHEAD (u_2N - u_N), and its error is
+# about PAIR * |u_2N - u_N|. The error falls with N**-1 to N**-2, so this is the better half of
+# Richardson's extrapolation.
+AHEAD, PAIR = 0.4, 1.0
+# error(2 u_2N - u_N) ~ EXTRAPOLATED * |u_2N - u_N| for well solved steps: four of five truths are
+# below it (found .79), and nine of ten below 1.2 times that.
 EXTRAPOLATED = 0.75
 # error(u_2k) ~ TWICE_ITERATED * |u_2k - u_k|: the error of the solves falls with about k**-1.4.
 # Four of five truths are below .85 of it (found .51), half of them below .6.
@@ -50,25 +66,23 @@ _GROWTH_OF_ERROR, _LEAST_SHARE = 0.25, 0.1
 
 # Accept an attempt only below this part of the tolerance: on single photographs the truth is one
 # and a half times the estimate.
-MARGIN = 0.85
-# If more work reduces the error by less than 15 %, twice in a row, rounding dominates: stop.
-STAGNANT = 0.85
-# Blame the time steps, not the solves, when the solves' part of the error is below this.
-SHARE_OF_SOLVES = 0.5
-# Move at most this factor of the work from iterations to steps: with fewer iterations they would
-# dominate the error.
-MOST_TILT = 4.0
+MARGIN = 0.95
+# If more work reduces the error by less than 15 %, twice in a row, and the error is below ROUNDED
+# times the least tolerance that the arithmetic can meet, rounding dominates: stop.
+STAGNANT, ROUNDED = 0.85, 10.0
 # Never begin an interval with less than this part of the planned work: two trajectories that both
 # lag behind the flow agree with each other.
 LEAST_EFFORT = 0.6
+# Below this tolerance float32 is not enough: the rounding errors of thousands of short steps add up.
+# The image is then computed in float64.
+FINEST_FLOAT32 = 1e-4
 # Give up on an interval that needs more steps in the coarse trajectory. Tolerances below eps**0.6
 # drown in rounding, whatever the steps: they get MOST_STEPS_IN_VAIN, so that they end.
-MOST_STEPS, MOST_STEPS_IN_VAIN = 2**15, 2**12
+MOST_STEPS, MOST_STEPS_IN_VAIN = 2**22, 2**15
 
 # Information travels one pixel per iteration. After CROSSINGS x the longest axis every pixel has
-# influenced every other, and two solves that agree are both right; after SOLVED x the longest axis
-# a step is solved to the last digit.
-CROSSINGS, SOLVED = 4, 100
+# influenced every other, and two solves that agree are both right.
+CROSSINGS = 4
 
 
 def iterations_for(step: np.ndarray, tol: float | np.ndarray, algorithm: str) -> np.ndarray:
@@ -82,15 +96,21 @@ def iterations_for(step: np.ndarray, tol: float | np.ndarray, algorithm: str) ->
     return np.minimum(plan, _MOST_PLANNED_ITERATIONS)
 
 
-def balanced_steps(time: np.ndarray, tol: float) -> np.ndarray:
-    """Steps from 0 to ``time`` which, with as many iterations in each, meet ``tol`` by order 2."""
-    growth = (np.minimum(time, _LONGEST) / _AT) ** _TIME_POWER
+def steps_for(time: np.ndarray, tol: float) -> np.ndarray:
+    """Steps of one iteration from 0 to ``time`` for an error of ``tol`` deviations."""
+    growth = np.minimum(time, _LONGEST) ** _STEPS_TIME_POWER
     return np.maximum(_STEPS * growth * (1e-3 / tol) ** _STEPS_TOL_POWER, 1)
 
 
-def iterations_in_shorter_step(n_iter: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Iterations in a step that is ``share`` <= 1 of the one that needs ``n_iter``."""
-    return n_iter * share**0.75
+def cycled_steps_for(ratio: np.ndarray, tol: float) -> np.ndarray:
+    """Steps with a cycle each, while the time grows by the factor ``ratio``, for ``tol``."""
+    return np.maximum(_CYCLED_STEPS * np.log(ratio) * (1e-3 / tol) ** _CYCLED_STEPS_TOL_POWER, 1)
+
+
+def cycled_iterations(n_pixels: int, tol: float) -> int:
+    """Iterations after the cycle of a step, on an axis of ``n_pixels``."""
+    k = _CYCLED_ITERATIONS * (n_pixels / _CYCLED_AXIS) ** 0.5 * (1e-3 / tol) ** _CYCLED_TOL_POWER
+    return int(even(np.array(k), 2**20))
 
 
 def allowed_share(time: float, horizon: np.ndarray) -> np.ndarray:
@@ -110,10 +130,10 @@ def effort_after_solve(effort: np.ndarray, ratio: np.ndarray) -> np.ndarray:
 def change_of_effort(ratio: np.ndarray, accepted: np.ndarray) -> np.ndarray:
     """The factor by which the work of automatic steps changes after an attempt.
 
-    ``ratio`` is the error over the allowed one. After a rejected attempt the error has to fall by
-    ``ratio`` and N k grows in proportion, with a margin; after an accepted one it falls slowly.
+    ``ratio`` is the error over the allowed one. The error falls at least with 1/N; after a rejected
+    attempt N grows with a margin, after an accepted one it falls slowly.
     """
-    return np.where(accepted, np.clip(2.5 * ratio, 0.8, 1), np.clip(1.4 * ratio, 1.5, 8))
+    return np.where(accepted, np.clip(1.4 * ratio, 0.8, 1), np.clip(1.5 * ratio**0.8, 1.5, 8))
 
 
 def steps_in_intervals(n_steps: int, lengths: np.ndarray, total: float) -> np.ndarray:

@@ -58,6 +58,7 @@ class Trajectory(Protocol):
         n_iter: int,
         frames: FrameBuffer | None = None,
         report: Report | None = None,
+        n_cycles: int = 0,
     ) -> None:
         """Take ``n_steps[m]`` time steps of ``lengths[m]`` for each m.
 

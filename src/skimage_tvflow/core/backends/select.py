@@ -24,6 +24,7 @@ __all__ = [
     "descent",
     "gap_and_residual",
     "has_compiled",
+    "has_cycles",
     "primal_dual",
     "start",
 ]
@@ -35,6 +36,11 @@ def has_compiled(u: Tensor, algorithm: str) -> bool:
     """Return True if the time steps of this problem are compiled by numba."""
     n_axes = sum(n > 1 for n in u.shape[2:])
     return _is_on_cpu(u) and n_axes <= 3 and algorithm == "accelerated"
+
+
+def has_cycles(u: Tensor, algorithm: str) -> bool:
+    """Return True if steps of this problem can begin with multigrid cycles."""
+    return False
 
 
 def start(u: Tensor, spacing: Sequence[float], algorithm: str) -> Trajectory:

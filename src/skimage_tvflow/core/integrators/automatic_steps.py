@@ -2,108 +2,161 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from skimage_tvflow.core import step_control
+from skimage_tvflow.core.backends import select as backends
+from skimage_tvflow.core.frames import OutputRequest
 from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator, EulerSettings
-from skimage_tvflow.core.operators import distance
-from skimage_tvflow.core.step_control import balanced_steps, even, groups
+from skimage_tvflow.core.operators import distance, exact_dtype
+from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.progress import Report
+from skimage_tvflow.core.step_control import groups
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the coarse trajectory gets through an interval; the fine one takes twice the steps.
+
+    Attributes
+    ----------
+    n_steps : int
+    n_iter : int, iterations in every step
+    n_cycles : int, multigrid cycles in every step
+    """
+
+    n_steps: int
+    n_iter: int
+    n_cycles: int
+
+    @property
+    def work(self) -> float:
+        """Its work, in iterations."""
+        return self.n_steps * (self.n_iter + self.n_cycles * step_control.WORK_OF_A_CYCLE)
 
 
 class AutomaticSteps(EulerIntegrator):
-    """Trajectories of N and 2N steps with k iterations each; both grow until the two agree.
+    """Two trajectories, one with twice the steps of the other; both grow until they agree.
 
-    The work N k of an interval is the plan times an ``effort``, kept per item and corrected by
-    every interval: an attempt that is not accurate enough is repeated with more. Steps and
-    iterations get the same share of it, unless the solves have little part in the error: then only
-    steps are added, ``tilt`` times as many, with the iterations divided by ``tilt``.
+    Early steps are short, a single iteration each; late ones are long and begin with a multigrid
+    cycle. The number of steps in an interval is the plan times an ``effort``, kept per item and
+    corrected by every interval: an attempt that is not accurate enough is repeated with more.
     """
+
+    def __init__(
+        self,
+        settings: EulerSettings,
+        problem: Problem,
+        request: OutputRequest,
+        report: Report | None,
+    ) -> None:
+        assert settings.tol is not None
+        self._tol, self._dtype = settings.tol, problem.u.dtype
+        if self._tol < step_control.FINEST_FLOAT32:
+            problem = replace(problem, u=problem.u.to(exact_dtype(problem.u)))
+        super().__init__(settings, problem, request, report)
+        n, longest = len(self._unit), max(problem.u.shape[2:])
+        self._effort = np.ones((2, n))  # of early steps, and of late ones
+        self._strikes = np.zeros(n, np.int64)
+        # Tolerances that the arithmetic cannot meet are not planned for: the attempts stagnate.
+        self._least_tol = torch.finfo(problem.u.dtype).eps ** 0.6
+        self._planned_tol = max(self._tol, self._least_tol)
+        in_vain = self._tol < self._least_tol
+        self._most_steps = step_control.MOST_STEPS_IN_VAIN if in_vain else step_control.MOST_STEPS
+        self._n_sweeps = step_control.ITERATIONS_OF_A_STEP[settings.algorithm]
+        self._cycled_iterations = step_control.cycled_iterations(longest, self._planned_tol)
+        self._cycles_from = np.full(n, np.inf)
+        if backends.has_cycles(problem.u, settings.algorithm):
+            self._cycles_from = step_control.CYCLES_FROM * self._deviation
 
     def _n_trajectories(self, settings: EulerSettings) -> int:
         return 2
 
-    def _begin(self, times: Sequence[float]) -> None:
-        n, u, settings = len(self._unit), self._at[0], self._settings
-        assert settings.tol is not None
-        self._effort, self._tilt = np.ones(n), np.ones(n)
-        self._strikes = np.zeros(n, np.int64)
-        # Tolerances that the arithmetic cannot meet are not planned for: the attempts stagnate.
-        least_tol = torch.finfo(u.dtype).eps ** 0.6
-        self._planned_tol = max(settings.tol, least_tol)
-        self._most_steps = step_control.MOST_STEPS
-        if settings.tol < least_tol:
-            self._most_steps = step_control.MOST_STEPS_IN_VAIN
-        longest = max(u.shape[2:])
-        self._most_iterations = min(settings.max_num_iter, step_control.SOLVED * longest)
-        super()._begin(times)
-
     def _fewest_steps(self) -> int:
         return 2
 
+    def _divide_intervals(self) -> None:
+        """Divide the intervals where cycles begin, and those in which late times grow by much."""
+        rows, self._parts = [self._time[0]], []
+        for start, end in itertools.pairwise(self._time):
+            begin = np.clip(self._cycles_from, start, end)
+            stop = np.maximum(np.minimum(end, self._horizon), begin)
+            growth = np.log(stop / begin)
+            n_parts = math.ceil(growth.max() / math.log(step_control.LARGEST_RATIO) - 1e-9)
+            first = 0 if (begin > start).any() else 1
+            inner = [begin * np.exp(growth * (j / n_parts)) for j in range(first, n_parts)]
+            rows += [*inner, end]
+            self._parts.append(len(inner) + 1)
+        self._time = np.stack(rows)
+
     def _expected_work(self) -> list[float]:
         items = np.flatnonzero(self._moves)
-        if not items.size:
-            return [0.0] * (len(self._time) - 1)
-        time = self._time[1:, items] / self._deviation[items]
-        balanced = balanced_steps(time, self._planned_tol)
-        share = np.diff(self._time[:, items], axis=0) / self._time[1:, items]
-        return (3 * balanced * np.maximum(balanced * share, 1)).sum(1).tolist()
+        work = []
+        for self._interval in range(len(self._time) - 1):
+            plans = self._plans(items[(self._end > self._now)[items]])
+            work.append(float(sum(3 * plan.work * len(where) for where, plan in plans)))
+        self._interval = 0
+        return work
 
-    def _plan(self, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Steps of the coarse trajectory in the interval, iterations in each."""
-        end = self._end[items]
-        balanced = balanced_steps(end / self._deviation[items], self._planned_tol)
-        balanced *= np.sqrt(self._effort[items])
-        n_wanted = balanced * self._tilt[items] * (1 - self._now[items] / end)
-        n_steps = np.clip(np.ceil(n_wanted), 1, self._most_steps)
-        share = np.minimum(n_wanted / n_steps, 1)
-        n_iter = step_control.iterations_in_shorter_step(balanced / self._tilt[items], share)
-        return n_steps.astype(np.int64), even(n_iter, self._most_iterations)
+    def _plans(self, items: np.ndarray) -> Iterator[tuple[np.ndarray, Plan]]:
+        """Positions in ``items``, and how the coarse trajectory of these takes the interval."""
+        now, end, deviation = self._now[items], self._end[items], self._deviation[items]
+        late = (now >= self._cycles_from[items]).astype(np.int64)
+        tol = self._planned_tol
+        short = step_control.steps_for(end / deviation, tol) * (1 - now / end)
+        long = step_control.cycled_steps_for(end / np.where(late, now, end), tol)
+        steps = np.where(late, long, short) * self._effort[late, items]
+        steps = np.clip(np.ceil(steps), 1, self._most_steps).astype(np.int64)
+        n_iter = np.where(late, self._cycled_iterations, self._n_sweeps)
+        for where, plan in groups(steps, n_iter, late):
+            yield where, Plan(*plan)
 
     def _reach(self, items: np.ndarray) -> None:
-        self._error[items] = np.inf
+        pending = items[(self._end > self._now)[items]]
+        self._error[pending] = np.inf
         self._strikes[:] = 0
-        pending = items
         while pending.size:
             again = [
-                self._attempt(pending[where], n_steps, n_iter)
-                for where, (n_steps, n_iter) in groups(*self._plan(pending))
+                self._attempt(pending[where], plan) for where, plan in list(self._plans(pending))
             ]
             pending = np.concatenate(again)
 
-    def _attempt(self, items: np.ndarray, n_steps: int, n_iter: int) -> np.ndarray:
+    def _attempt(self, items: np.ndarray, plan: Plan) -> np.ndarray:
         """Try to get through the interval; return the items that need another attempt."""
-        coarse = self._run(0, items, n_steps, n_iter)
-        fine = self._run(1, items, 2 * n_steps, n_iter)
-        step = (self._end - self._now)[items] / (2 * n_steps)
-        if self._settings.order == 2:
-            error = self._extrapolation_error(coarse.u, fine.u)
-        else:
-            error = distance(coarse.u, fine.u).cpu().numpy()
-        of_solves = self._solve_error(1, items, fine.u, step)
-        error = np.maximum(error, of_solves)
-        ratio = error / (self._allowed(items) * self._deviation[items])
-        self._strikes[items] += error > step_control.STAGNANT * self._error[items]
+        coarse = self._run(0, items, plan.n_steps, plan.n_iter, plan.n_cycles)
+        fine = self._run(1, items, 2 * plan.n_steps, plan.n_iter, plan.n_cycles)
+        error = step_control.PAIR * distance(coarse.u, fine.u).cpu().numpy()
+        deviation = self._deviation[items]
+        ratio = error / (self._allowed(items) * deviation)
+        rounded = error < step_control.ROUNDED * self._least_tol * deviation
+        self._strikes[items] += rounded & (error > step_control.STAGNANT * self._error[items])
         self._error[items] = error
-        assert self._settings.tol is not None
-        self._converged[items] = error <= self._settings.tol * self._deviation[items]
+        self._converged[items] = error <= self._tol * deviation
         accurate = ratio <= step_control.MARGIN
-        spent = n_iter >= self._settings.max_num_iter or n_steps >= self._most_steps
-        final = accurate | spent | (self._strikes[items] > 1)
+        final = accurate | (plan.n_steps >= self._most_steps) | (self._strikes[items] > 1)
         for which, segment in enumerate((coarse, fine)):
             self._accept(which, items[final], segment if final.all() else segment[final])
-        self._adapt(items, ratio, accurate, of_solves < step_control.SHARE_OF_SOLVES * error)
+        effort = self._effort[plan.n_cycles, items]
+        effort = effort * step_control.change_of_effort(ratio, accurate)
+        self._effort[plan.n_cycles, items] = np.maximum(effort, step_control.LEAST_EFFORT)
         return items[~final]
 
-    def _adapt(
-        self, items: np.ndarray, ratio: np.ndarray, accurate: np.ndarray, by_steps: np.ndarray
-    ) -> None:
-        """Plan the next attempt or interval by the error of this one."""
-        change = step_control.change_of_effort(ratio, accurate)
-        effort = self._effort[items] * change
-        self._effort[items] = np.maximum(effort, step_control.LEAST_EFFORT)
-        tilt = self._tilt[items] * np.where(by_steps & ~accurate, np.sqrt(change), 1)
-        self._tilt[items] = np.minimum(tilt, step_control.MOST_TILT)
+    def _answer(self, at: Sequence[Tensor], out: Tensor | None) -> Tensor:
+        out = torch.empty_like(at[-1], dtype=self._dtype) if out is None else out
+        if self._settings.order == 1:
+            return out.copy_(at[-1])
+        ahead = 1 + step_control.AHEAD
+        if out.dtype != at[-1].dtype:
+            return out.copy_(torch.lerp(at[0], at[1], ahead))
+        return torch.lerp(at[0], at[1], ahead, out=out)
+
+    def _mean_dual(self) -> Tensor | None:
+        dual = super()._mean_dual()
+        return dual if dual is None else dual.to(self._dtype)

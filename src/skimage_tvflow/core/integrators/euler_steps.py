@@ -92,8 +92,10 @@ class EulerIntegrator(ABC):
         if request.needs_steps:
             self._recorder = TrajectoryRecorder(problem.rounding, problem.spacing, request)
         self._work = WorkMeter(report)
-        # Nodes of the requested times, 0 included, in the solver's units: shape (T + 1, N).
+        # Ends of the intervals, 0 included, in the solver's units: shape (n_intervals + 1, N).
         self._time = np.zeros((1, len(self._unit)))
+        # Intervals up to each requested time, since the one before it.
+        self._parts: list[int] = []
         self._interval = 0
         self._moves = self._deviation > 0
         # Until this time an item is certainly not extinct.
@@ -106,6 +108,7 @@ class EulerIntegrator(ABC):
 
     def _begin(self, times: Sequence[float]) -> None:
         self._time = solver_times([0.0, *times], self._unit)
+        self._parts = [1] * len(times)
         self._horizon = self._time[-1]
         # Nothing is left to move after extinction, so later times take no part of the tolerance.
         # On a square |u| sqrt(n) bounds the extinction time, which spares a look at the image.
@@ -114,6 +117,7 @@ class EulerIntegrator(ABC):
             extinct = LastStep.of(self._at[0], self._spacing).length
             shorter = np.minimum(self._horizon, np.maximum(extinct, 1e-300))
             self._horizon = np.where(late, shorter, self._horizon)
+        self._divide_intervals()
         if self._work.is_watched:
             self._work.expect(self._expected_work())
 
@@ -129,10 +133,13 @@ class EulerIntegrator(ABC):
 
     def _intervals(self, times: Sequence[float], out: Tensor | None) -> Iterator[Frames]:
         for m, end in enumerate(times):
-            self._begin_interval()
-            moving = self._extinguish()
-            if moving.size:
-                self._reach(moving)
+            self._begin_requested_time()
+            for _ in range(self._parts[m]):
+                self._work.begin_interval()
+                moving = self._extinguish()
+                if moving.size:
+                    self._reach(moving)
+                self._interval += 1
             u = self._answer(self._at, None if out is None else out[:, m])
             yield Frames(
                 times=[end],
@@ -143,11 +150,13 @@ class EulerIntegrator(ABC):
                 dual=self._mean_dual(),
                 bound=self._bound(),
             )
-            self._interval += 1
 
     def _n_trajectories(self, settings: EulerSettings) -> int:
         """Every trajectory has twice the steps of the one before it."""
         return settings.order
+
+    def _divide_intervals(self) -> None:
+        """Insert further nodes between the requested times where that helps."""
 
     @abstractmethod
     def _reach(self, items: np.ndarray) -> None:
@@ -164,11 +173,10 @@ class EulerIntegrator(ABC):
     def _expected_work(self) -> list[float]:
         """Predict the iterations of all items in every interval."""
 
-    def _begin_interval(self) -> None:
+    def _begin_requested_time(self) -> None:
         n = len(self._unit)
         self._error, self._converged = np.zeros(n), np.ones(n, np.bool_)
         self._n_iter = np.zeros(n, np.int64)
-        self._work.begin_interval()
 
     def _answer(self, at: Sequence[Tensor], out: Tensor | None) -> Tensor:
         out = torch.empty_like(at[-1]) if out is None else out
@@ -242,7 +250,9 @@ class EulerIntegrator(ABC):
             return None
         return self._recorder.branch(items)
 
-    def _run(self, which: int, items: np.ndarray, n_steps: int, n_iter: int) -> Segment:
+    def _run(
+        self, which: int, items: np.ndarray, n_steps: int, n_iter: int, n_cycles: int = 0
+    ) -> Segment:
         """Run ``items`` of one trajectory through the interval."""
         trajectory, start = self._trajectories[which], take(self._at[which], items)
         trajectory.reset_primal(items, start)
@@ -254,11 +264,13 @@ class EulerIntegrator(ABC):
         report = self._work.run(work, then=2 * work if is_coarse else 0.0)
         recorder = self._branch(which, items)
         if recorder is None:
-            trajectory.advance(items, [n_steps], step[None], n_iter, report=report)
+            trajectory.advance(
+                items, [n_steps], step[None], n_iter, report=report, n_cycles=n_cycles
+            )
             return Segment(trajectory.primal(items))
         for n in range(n_steps):
             part = report and partial(_report_step, report, n, n_steps)
-            trajectory.advance(items, [1], step[None], n_iter, report=part)
+            trajectory.advance(items, [1], step[None], n_iter, report=part, n_cycles=n_cycles)
             after = trajectory.primal(items)
             recorder.add_step(start, after, trajectory.dual(items), step)
             if part is not None:

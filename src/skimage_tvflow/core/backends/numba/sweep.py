@@ -46,6 +46,7 @@ class NumbaTrajectory:
         n_iter: int,
         frames: FrameBuffer | None = None,
         report: Report | None = None,
+        n_cycles: int = 0,
     ) -> None:
         """See :class:`~.protocol.Trajectory`."""
         lengths = representable(lengths, self._dtype)

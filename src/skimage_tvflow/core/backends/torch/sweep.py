@@ -86,6 +86,7 @@ class TorchTrajectory:
         n_iter: int,
         frames: FrameBuffer | None = None,
         report: Report | None = None,
+        n_cycles: int = 0,
     ) -> None:
         """See :class:`~.protocol.Trajectory`."""
         lengths = representable(lengths, self._f.dtype)
