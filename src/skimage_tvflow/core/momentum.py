@@ -32,6 +32,10 @@ _FEW = {
     4: (0.775, 0.305, 0.92, 0.02, 1.37),
     5: (0.806, 0.27, 0.9, 0.08, 1.46),
 }
+# After a multigrid cycle, however many iterations: beta, gamma over beta, and sigma.
+_AFTER_CYCLE = (0.93, 0.25, 0.9)
+# On the coarse levels of the cycle.
+_IN_CYCLE = (0.7, 0.25, 0.9)
 # For 6 to 16 iterations: a, b, c, d, g and sigma, then gamma and sigma of the last one.
 _SEVERAL = (0.848, 0.85, 1.25, 0.53, 1.13, 0.934, 0.04, 1.27)
 _MOST_SEVERAL = 16  # iterations
@@ -66,6 +70,18 @@ class Momentum:
             return (cls._stable(beta, lead * beta, share, bound),)
         first = [cls._stable(beta, gamma, share, bound) for beta in betas[:-1]]
         return (*first, cls._stable(betas[-1], last_gamma, last_share, bound))
+
+    @classmethod
+    def after_cycle(cls, bound: float) -> Momentum:
+        """Return the coefficients of all iterations that follow a multigrid cycle."""
+        beta, lead, share = _AFTER_CYCLE
+        return cls._stable(beta, lead * beta, share, bound)
+
+    @classmethod
+    def in_cycle(cls, bound: float) -> Momentum:
+        """Return the coefficients of the iterations on a coarse level."""
+        beta, lead, share = _IN_CYCLE
+        return cls._stable(beta, lead * beta, share, bound)
 
     @classmethod
     def _stable(cls, beta: float, gamma: float, share: float, bound: float) -> Momentum:

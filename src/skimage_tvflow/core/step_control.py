@@ -38,7 +38,7 @@ ITERATIONS_OF_A_STEP = {"accelerated": 1, "projection": 4}
 # From the time CYCLES_FROM on, multigrid cycles are cheaper: in every step one cycle, which moves
 # what is wide, and k iterations for the details. While the time grows by a factor q
 #   N = _CYCLED_STEPS * log(q) * (1e-3 / tol)**_CYCLED_STEPS_TOL_POWER
-#   k = _CYCLED_ITERATIONS * (axis / _CYCLED_AXIS)**.5 * (1e-3 / tol)**_CYCLED_TOL_POWER
+#   k = _CYCLED_ITERATIONS * max(1, (axis / _CYCLED_AXIS)**.5 * (1e-3 / tol)**_CYCLED_TOL_POWER)
 # Intervals that grow by more than LARGEST_RATIO are divided: the steps grow with the time.
 CYCLES_FROM, LARGEST_RATIO = 1.5, 2.0
 _CYCLED_STEPS, _CYCLED_STEPS_TOL_POWER = 19, 0.9
@@ -109,8 +109,8 @@ def cycled_steps_for(ratio: np.ndarray, tol: float) -> np.ndarray:
 
 def cycled_iterations(n_pixels: int, tol: float) -> int:
     """Iterations after the cycle of a step, on an axis of ``n_pixels``."""
-    k = _CYCLED_ITERATIONS * (n_pixels / _CYCLED_AXIS) ** 0.5 * (1e-3 / tol) ** _CYCLED_TOL_POWER
-    return int(even(np.array(k), 2**20))
+    growth = (n_pixels / _CYCLED_AXIS) ** 0.5 * (1e-3 / tol) ** _CYCLED_TOL_POWER
+    return int(even(np.array(_CYCLED_ITERATIONS * max(growth, 1.0)), 2**20))
 
 
 def allowed_share(time: float, horizon: np.ndarray) -> np.ndarray:

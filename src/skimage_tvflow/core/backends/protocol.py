@@ -34,6 +34,13 @@ class FrameBuffer:
     scale: np.ndarray
     offset: Tensor
 
+    def put(self, m: int, u: Tensor) -> None:
+        """Write images ``u``, shape (n, C, *spatial), as the m-th ones."""
+        ones = [1] * (u.ndim - 2)
+        scale = torch.as_tensor(self.scale).to(u).reshape(-1, 1, *ones)
+        image = torch.mul(u, scale, out=self.out[:, m])
+        image += self.offset.to(u).reshape(*u.shape[:2], *ones)
+
 
 def representable(lengths: np.ndarray, dtype: torch.dtype) -> np.ndarray:
     """Raise ``lengths`` of steps to where the square of ``u / length`` does not overflow.
@@ -69,6 +76,8 @@ class Trajectory(Protocol):
         lengths : array of shape (M, n), the lengths of the steps, one column per item; raised by
             :func:`representable` where they are extremely short
         n_iter : iterations of the dual solve in every step
+        n_cycles : multigrid cycles in every step, spread over its iterations, the first one before
+            them
         frames : receives the image after each m
         report : called at least every 20 ms with the fraction done; an exception that it raises
             stops the computation, and the state is then lost

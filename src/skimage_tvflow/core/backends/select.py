@@ -40,7 +40,7 @@ def has_compiled(u: Tensor, algorithm: str) -> bool:
 
 def has_cycles(u: Tensor, algorithm: str) -> bool:
     """Return True if steps of this problem can begin with multigrid cycles."""
-    return False
+    return has_compiled(u, algorithm) and max(u.shape[2:]) >= 16
 
 
 def start(u: Tensor, spacing: Sequence[float], algorithm: str) -> Trajectory:

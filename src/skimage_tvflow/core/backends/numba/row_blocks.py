@@ -151,6 +151,24 @@ class RowBlock:
         mine, theirs = (slice(lag + s.start, lag + s.stop) for s in (here, there))
         self.phi[items, ..., mine, :] = other.phi[items, ..., theirs, :]
 
+    @classmethod
+    def joined(cls, storage: RowStorage, blocks: Sequence[RowBlock], item: int) -> RowBlock:
+        """Return a single block with the state of an item."""
+        whole = cls(storage, 1, range(storage.n_rows), 0)
+        for block in blocks:
+            here, there = block.inner, slice(block.own.start, block.own.stop)
+            whole.f[0, :, there] = block.f[item, :, here]
+            lag = storage.lag
+            mine, theirs = (slice(lag + s.start, lag + s.stop) for s in (there, here))
+            whole.phi[0, ..., mine, :] = block.phi[item, ..., theirs, :]
+        return whole
+
+    def copy_dual(self, item: int, whole: RowBlock) -> None:
+        """Take the duals of an item, and those of the halo, from a block with all rows."""
+        lag = self._storage.lag
+        rows = slice(lag + self.first, lag + self.first + self.n_rows)
+        self.phi[item, ..., lag:, :] = whole.phi[0, ..., rows, :]
+
 
 def make_row_blocks(
     storage: RowStorage, n_items: int, n_threads: int

@@ -86,6 +86,11 @@ def _splat(context, builder, vector, number):
     return builder.shuffle_vector(one, empty, mask)
 
 
+def _as_vector(context, builder, vector, kind, number):
+    """Splat a number of any type: in compiled code an integer makes float64 of a float32."""
+    return _splat(context, builder, vector, context.cast(builder, number, kind, vector.dtype))
+
+
 def _shuffle(first):
     @intrinsic
     def shuffle(typingctx, low, high):
@@ -106,6 +111,32 @@ behind = _shuffle(-1)
 ahead = _shuffle(1)
 
 
+def _alternating(first, second):
+    @intrinsic
+    def alternate(typingctx, low, high):
+        def codegen(context, builder, signature, args):
+            lanes = [n for pair in zip(first(low.lanes), second(low.lanes)) for n in pair]
+            mask = ir.Constant(ir.VectorType(cgutils.int32_t, low.lanes), lanes)
+            return builder.shuffle_vector(*args, mask)
+
+        return low(low, high), codegen
+
+    return alternate
+
+
+# Every other number of two vectors that follow each other, from the first or the second one on.
+evens = _alternating(lambda n: range(0, 2 * n, 4), lambda n: range(2, 2 * n, 4))
+odds = _alternating(lambda n: range(1, 2 * n, 4), lambda n: range(3, 2 * n, 4))
+# The first halves of two vectors, taken in turn.
+interleaved = _alternating(lambda n: range(n // 2), lambda n: range(n, n + n // 2))
+
+
+def _root(builder, vector, to, value):
+    name = f"llvm.sqrt.v{vector.lanes}f{vector.dtype.bitwidth}"
+    root = cgutils.get_or_insert_function(builder.module, ir.FunctionType(to, [to]), name)
+    return builder.call(root, [value], fastmath=FASTMATH)
+
+
 @intrinsic
 def shrinkage(typingctx, square):
     """``1 / sqrt(max(square, 1))``."""
@@ -115,12 +146,47 @@ def shrinkage(typingctx, square):
         one = ir.Constant(to, [1.0] * square.lanes)
         longer = builder.fcmp_ordered(">", args[0], one, flags=FASTMATH)
         clipped = builder.select(longer, args[0], one)
-        name = f"llvm.sqrt.v{square.lanes}f{square.dtype.bitwidth}"
-        root = cgutils.get_or_insert_function(builder.module, ir.FunctionType(to, [to]), name)
-        length = builder.call(root, [clipped], fastmath=FASTMATH)
-        return builder.fdiv(one, length, flags=FASTMATH)
+        return builder.fdiv(one, _root(builder, square, to, clipped), flags=FASTMATH)
 
     return square(square), codegen
+
+
+@intrinsic
+def root(typingctx, square):
+    """The square roots."""
+
+    def codegen(context, builder, signature, args):
+        return _root(builder, square, context.get_value_type(square), args[0])
+
+    return square(square), codegen
+
+
+def _extreme(sign):
+    @intrinsic
+    def extreme(typingctx, x, y):
+        def codegen(context, builder, signature, args):
+            chosen = builder.fcmp_ordered(sign, *args, flags=FASTMATH)
+            return builder.select(chosen, *args)
+
+        return x(x, y), codegen
+
+    return extreme
+
+
+larger = _extreme(">")
+smaller = _extreme("<")
+
+
+@intrinsic
+def where_at_least(typingctx, x, bound, value):
+    """``value`` where ``x >= bound``, otherwise 0."""
+
+    def codegen(context, builder, signature, args):
+        zero = ir.Constant(context.get_value_type(x), [0.0] * x.lanes)
+        reached = builder.fcmp_ordered(">=", args[0], args[1], flags=FASTMATH)
+        return builder.select(reached, args[2], zero)
+
+    return x(x, bound, value), codegen
 
 
 def _define(symbol, instruction):
@@ -132,7 +198,7 @@ def _define(symbol, instruction):
 
         def codegen(context, builder, signature, args):
             operands = [
-                value if isinstance(kind, Vector) else _splat(context, builder, vector, value)
+                value if isinstance(kind, Vector) else _as_vector(context, builder, vector, kind, value)
                 for kind, value in zip(signature.args, args, strict=True)
             ]
             return getattr(builder, instruction)(*operands, flags=FASTMATH)
@@ -149,3 +215,4 @@ def _define(symbol, instruction):
 _define(operator.add, "fadd")
 _define(operator.sub, "fsub")
 _define(operator.mul, "fmul")
+_define(operator.truediv, "fdiv")

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skimage_tvflow.core.backends.numba.multigrid import Multigrid
 from skimage_tvflow.core.backends.numba.row_blocks import RowBlock, RowStorage, make_row_blocks
 from skimage_tvflow.core.backends.numba.sweep_kernel import compile_sweeps
 from skimage_tvflow.core.backends.protocol import FrameBuffer, representable
@@ -36,6 +37,7 @@ class NumbaTrajectory:
         self._blocks, self._lasting = make_row_blocks(self._storage, n, torch.get_num_threads())
         self._newest = np.zeros(n, np.int64)
         self._length = np.ones(n)
+        self._multigrid: Multigrid | None = None
         self.reset_primal(np.arange(n), u)
 
     def advance(
@@ -50,9 +52,40 @@ class NumbaTrajectory:
     ) -> None:
         """See :class:`~.protocol.Trajectory`."""
         lengths = representable(lengths, self._dtype)
+        if not n_cycles:
+            momenta = Momentum.planned(n_iter, self._storage.bound)
+            sweeps = _Sweeps(self._storage, np.asarray(n_steps), lengths, n_iter, momenta)
+            self._sweep(items, lengths, sweeps, range(sweeps.count), frames, report)
+            return
+        momenta = (Momentum.after_cycle(self._storage.bound),)
+        done, total = 0, sum(n_steps) * n_cycles
+        ends = [n_iter * j // n_cycles for j in range(n_cycles + 1)]
+        for m, count in enumerate(n_steps):
+            step = lengths[m : m + 1]
+            sweeps = _Sweeps(self._storage, np.ones(1, np.int64), step, n_iter, momenta)
+            for _ in range(count):
+                for begin, end in itertools.pairwise(ends):
+                    self._rescale(items, step[0])
+                    self._cycle(items)
+                    self._sweep(items, step, sweeps, range(begin, end))
+                    done += 1
+                    if report is not None:
+                        report(done / total)
+            if frames is not None:
+                frames.put(m, self.primal(items))
+
+    def _sweep(
+        self,
+        items: np.ndarray,
+        lengths: np.ndarray,
+        sweeps: _Sweeps,
+        iterations: range,
+        frames: FrameBuffer | None = None,
+        report: Report | None = None,
+    ) -> None:
+        """Take some ``iterations`` of ``sweeps``; the last one ends the last time step."""
         self._rescale(items, lengths[0])
-        sweeps = _Sweeps(self._storage, np.asarray(n_steps, np.int64), lengths, n_iter)
-        total = sweeps.count * len(items) * len(self._blocks)
+        total = len(iterations) * len(items) * len(self._blocks)
         done = np.zeros((len(items), len(self._blocks), 1), np.int64)
         cancel = np.zeros(1, np.bool_)
         out = [_frame_rows(frames, i, self._storage) for i in range(len(items))]
@@ -63,9 +96,9 @@ class NumbaTrajectory:
             # Compiled code does not see Ctrl-C; this thread does if it only waits and watches.
             watch = lambda: None  # noqa: E731
         # A single block needs no halo, so nothing limits its iterations.
-        lasting = self._lasting if len(self._blocks) > 1 else sweeps.count
-        for begin in range(0, sweeps.count, lasting):
-            chosen = (begin, min(begin + lasting, sweeps.count))
+        lasting = self._lasting if len(self._blocks) > 1 else len(iterations)
+        for begin in range(iterations.start, iterations.stop, lasting):
+            chosen = (begin, min(begin + lasting, iterations.stop))
             tasks = [
                 functools.partial(
                     sweeps.run,
@@ -81,7 +114,28 @@ class NumbaTrajectory:
             for upper, lower in itertools.pairwise(self._blocks):
                 upper.copy_halo(items, lower)
                 lower.copy_halo(items, upper)
-        self._length[items] = lengths[-1]
+        if iterations.stop == sweeps.count:
+            self._length[items] = lengths[-1]
+
+    def _cycle(self, items: np.ndarray) -> None:
+        """Take one multigrid cycle with every item, in whole images."""
+        if self._multigrid is None:
+            self._multigrid = Multigrid(self._storage)
+        if len(self._blocks) == 1:
+            block = self._blocks[0]
+            tasks = [
+                functools.partial(
+                    self._multigrid.cycle, block.f[item], block.phi[item], self._newest[item]
+                )
+                for item in items
+            ]
+            run_all(tasks, torch.get_num_threads())
+            return
+        for item in items:
+            whole = RowBlock.joined(self._storage, self._blocks, item)
+            self._multigrid.cycle(whole.f[0], whole.phi[0], self._newest[item])
+            for block in self._blocks:
+                block.copy_dual(item, whole)
 
     def _rescale(self, items: np.ndarray, lengths: np.ndarray) -> None:
         """Make f the image divided by ``lengths``, shape (n,)."""
@@ -89,6 +143,7 @@ class NumbaTrajectory:
             if self._length[item] != length:
                 for block in self._blocks:
                     block.f[item] *= block.f.dtype.type(self._length[item] / length)
+        self._length[items] = lengths
 
     def primal(self, items: np.ndarray) -> Tensor:
         """See :class:`~.protocol.Trajectory`."""
@@ -135,7 +190,12 @@ class _Sweeps:
     """The iterations of one call of ``advance``, in the form that the compiled code takes."""
 
     def __init__(
-        self, storage: RowStorage, n_steps: np.ndarray, lengths: np.ndarray, n_iter: int
+        self,
+        storage: RowStorage,
+        n_steps: np.ndarray,
+        lengths: np.ndarray,
+        n_iter: int,
+        momenta: Sequence[Momentum],
     ) -> None:
         dtype = storage.dtype
         self.count = int(n_steps.sum()) * n_iter
@@ -143,7 +203,6 @@ class _Sweeps:
         self._lengths = np.ascontiguousarray(lengths.T, dtype)
         self._depth = min(_depth(storage), self.count)
         self._steps = (n_steps, n_iter)
-        momenta = Momentum.planned(n_iter, storage.bound)
         self._constants = (
             np.array([(m.beta, m.gamma, m.step) for m in momenta], dtype),
             (1 / np.array(storage.spacing[::-1])).astype(dtype),

@@ -109,8 +109,7 @@ class TorchTrajectory:
                         phi, previous = accelerated(f, phi, previous, momentum, self._spacing), phi
                 f = f + divergence(phi, self._spacing)
             if frames is not None:
-                image = torch.mul(f, self._column(length * frames.scale), out=frames.out[:, m])
-                image += frames.offset.to(f).reshape(*f.shape[:2], *[1] * (f.ndim - 2))
+                frames.put(m, f * self._column(length))
         # After a single iteration `previous` is the tensor that `phi` would overwrite.
         kept = previous.clone() if previous is self._phi else previous
         for state, value in ((self._f, f), (self._phi, phi), (self._previous, kept)):
