@@ -47,7 +47,7 @@ _CYCLED_ITERATIONS, _CYCLED_AXIS, _CYCLED_TOL_POWER = 16, 512, 0.3
 # Of trajectories with N and 2N such steps the answer is u_2N + AHEAD (u_2N - u_N), and its error is
 # about PAIR * |u_2N - u_N|. The error falls with N**-1 to N**-2, so this is the better half of
 # Richardson's extrapolation.
-AHEAD, PAIR = 0.4, 1.0
+AHEAD, PAIR = 0.4, 0.8
 # error(2 u_2N - u_N) ~ EXTRAPOLATED * |u_2N - u_N| for well solved steps: four of five truths are
 # below it (found .79), and nine of ten below 1.2 times that.
 EXTRAPOLATED = 0.75
@@ -62,11 +62,14 @@ GAP = 0.5
 #   max((t / T)**_GROWTH_OF_ERROR, _LEAST_SHARE)
 # The error grows fastest at first, when the smallest structures vanish, so early times are granted
 # most of it; every later interval still gets a part of its own.
-_GROWTH_OF_ERROR, _LEAST_SHARE = 0.25, 0.1
+_GROWTH_OF_ERROR, _LEAST_SHARE = 0.1, 0.5
 
 # Accept an attempt only below this part of the tolerance: on single photographs the truth is one
 # and a half times the estimate.
 MARGIN = 0.95
+# Plan attempts for this part of the allowed error: lower, and they cost more; higher, and more of
+# them are rejected.
+AIM = 0.65
 # If more work reduces the error by less than 15 %, twice in a row, and the error is below ROUNDED
 # times the least tolerance that the arithmetic can meet, rounding dominates: stop.
 STAGNANT, ROUNDED = 0.85, 10.0
@@ -130,10 +133,11 @@ def effort_after_solve(effort: np.ndarray, ratio: np.ndarray) -> np.ndarray:
 def change_of_effort(ratio: np.ndarray, accepted: np.ndarray) -> np.ndarray:
     """The factor by which the work of automatic steps changes after an attempt.
 
-    ``ratio`` is the error over the allowed one. The error falls at least with 1/N; after a rejected
-    attempt N grows with a margin, after an accepted one it falls slowly.
+    ``ratio`` is the error over the allowed one. The error falls with about N**-1.2, and the next
+    interval is to begin at AIM.
     """
-    return np.where(accepted, np.clip(1.4 * ratio, 0.8, 1), np.clip(1.5 * ratio**0.8, 1.5, 8))
+    wanted = (ratio / AIM) ** 0.8
+    return np.where(accepted, np.clip(wanted, 0.6, 1.2), np.clip(wanted, 1.3, 8))
 
 
 def steps_in_intervals(n_steps: int, lengths: np.ndarray, total: float) -> np.ndarray:

@@ -15,7 +15,7 @@ from skimage_tvflow.core.operators import norm_bound
 
 # Iterations of a coarse level before and after each visit of the next one, those of the coarsest
 # level. An axis with fewer pixels is not halved.
-_SWEEPS, _COARSEST_SWEEPS, _LEAST_PIXELS = 3, 20, 8
+_SWEEPS, _COARSEST_SWEEPS, _LEAST_PIXELS = 3, 20, 16
 
 
 @dataclass(frozen=True)

@@ -185,7 +185,7 @@ def _pair(lanes, source, at, x, stride, nothing):
     return low, high
 
 
-@njit(**_INLINE)
+@njit(fastmath=set(FASTMATH), error_model="numpy")
 def _add_row(lanes, halved, kind, source, at, fine_stride, work, to, stride, weight, mean, half):
     """Add ``weight`` times a fine row to a coarse one.
 
@@ -194,24 +194,34 @@ def _add_row(lanes, halved, kind, source, at, fine_stride, work, to, stride, wei
     interpolation between faces.
     """
     nothing = splat(half - half)
-    for x in range(0, stride, lanes):
-        if not halved:
+    if not halved:
+        for x in range(0, stride, lanes):
             value = load(source, at + x)
             if kind == MEAN:
                 value = value * load(work, mean + x)
-        else:
+            store(work, to + x, load(work, to + x) + weight * value)
+    elif kind == FACE:
+        for x in range(0, stride, lanes):
             low, high = _pair(lanes, source, at, 2 * x, fine_stride, nothing)
-            if kind == MEAN:
-                weight_low, weight_high = _pair(lanes, work, mean, 2 * x, fine_stride, nothing)
-                low, high = low * weight_low, high * weight_high
-            value = odds(low, high)
-            if kind <= MEAN:
-                value = value + evens(low, high)
-            elif kind == SPREAD:
-                # Reading beyond the row is harmless: it only reaches the face out of the image.
-                beyond = evens(load(source, at + 2 * x + 2), load(source, at + 2 * x + 2 + lanes))
-                value = value + half * (evens(low, high) + beyond)
-        store(work, to + x, load(work, to + x) + weight * value)
+            store(work, to + x, load(work, to + x) + weight * odds(low, high))
+    elif kind == SUM:
+        for x in range(0, stride, lanes):
+            low, high = _pair(lanes, source, at, 2 * x, fine_stride, nothing)
+            store(work, to + x, load(work, to + x) + weight * (evens(low, high) + odds(low, high)))
+    elif kind == MEAN:
+        for x in range(0, stride, lanes):
+            low, high = _pair(lanes, source, at, 2 * x, fine_stride, nothing)
+            weight_low, weight_high = _pair(lanes, work, mean, 2 * x, fine_stride, nothing)
+            low, high = low * weight_low, high * weight_high
+            store(work, to + x, load(work, to + x) + weight * (evens(low, high) + odds(low, high)))
+    else:
+        for x in range(0, stride, lanes):
+            low, high = _pair(lanes, source, at, 2 * x, fine_stride, nothing)
+            # Reading beyond the row is harmless: it only reaches the face out of the image.
+            i = at + 2 * x + 2
+            beyond = evens(load(source, i), load(source, i + lanes))
+            value = odds(low, high) + half * (evens(low, high) + beyond)
+            store(work, to + x, load(work, to + x) + weight * value)
 
 
 @njit(**_INLINE)
@@ -390,44 +400,52 @@ def _prolong(
                 i = _place(coarse, k, row) + x
                 difference = load(work, found + i) - load(work, to[START] + i)
                 store(work, to[START] + i, difference)
+    squares, tiny = at[SCRATCH], numbers[TINY]
     for row in range(n_rows):
         y, z = row % sizes[1], row // sizes[1]
+        source = (z // halved[2]) * coarse[N_Y] + y // halved[1]
+        for k in range(n):
+            axis = k % n_axes
+            # A face inside a coarse cell moves by the mean of the faces before and behind.
+            weight, back = one, 0
+            if axis == 1 and halved[1] > 1 and y % 2 == 0:
+                weight, back = half, coarse[STRIDE] if y > 0 else 0
+            if axis == 2 and halved[2] > 1 and z % 2 == 0:
+                weight, back = half, coarse[STRIDE] * coarse[N_Y] if z > 0 else 0
+            here, column = to[START] + _place(coarse, k, source), at[COLUMN_GRAD] + axis * stride
+            place, old = _place(geometry, k, row), at[FORCE] + (k * n_rows + row) * stride
+            if work[at[ROW_GRAD] + axis * n_rows + row] == 0:
+                weight = one - one
+            for x in range(0, stride, lanes):
+                change = _correction(lanes, halved[0] > 1, axis == 0, work, here, x, half)
+                if back:
+                    before = _correction(lanes, halved[0] > 1, False, work, here - back, x, half)
+                    change = change + before
+                # Nothing leaves the image.
+                open_ = load(work, column + x)
+                change = where_at_least(open_, splat(tiny), weight * change)
+                p = load(phi, a + place + x)
+                store(work, old + x, p)
+                p = p + change
+                store(phi, a + place + x, p)
+                square = p * p
+                if k > 0:
+                    square = square + load(work, squares + x)
+                store(work, squares + x, square)
+        radii = at[RADIUS] + row * stride
         for x in range(0, stride, lanes):
             radius = splat(one)
             if not fine:
-                radius = load(work, at[RADIUS] + row * stride + x)
-            square = radius - radius
-            for k in range(n):
-                axis = k % n_axes
-                source = (z // halved[2]) * coarse[N_Y] + y // halved[1]
-                i = to[START] + _place(coarse, k, source)
-                change = _correction(lanes, halved[0] > 1, axis == 0, work, i, x, half)
-                # A face inside a coarse cell: the mean of the faces before and behind.
-                back, first = 0, False
-                if axis == 1 and halved[1] > 1 and y % 2 == 0:
-                    back, first = coarse[STRIDE], y == 0
-                if axis == 2 and halved[2] > 1 and z % 2 == 0:
-                    back, first = coarse[STRIDE] * coarse[N_Y], z == 0
-                if back and first:
-                    change = half * change
-                elif back:
-                    before = _correction(lanes, halved[0] > 1, False, work, i - back, x, half)
-                    change = half * (change + before)
-                open_ = load(work, at[COLUMN_GRAD] + axis * stride + x)
-                open_ = work[at[ROW_GRAD] + axis * n_rows + row] * open_
-                change = where_at_least(open_, splat(numbers[TINY]), change)
-                p = load(phi, a + _place(geometry, k, row) + x)
-                store(work, at[FORCE] + (k * n_rows + row) * stride + x, p)
-                p = p + change
-                store(phi, a + _place(geometry, k, row) + x, p)
-                square = square + p * p
-            shrink = radius / root(larger(square, radius * radius) + numbers[TINY])
-            for k in range(n):
-                i = _place(geometry, k, row) + x
-                p = shrink * load(phi, a + i)
-                moved = p - load(work, at[FORCE] + (k * n_rows + row) * stride + x)
-                store(phi, a + i, p)
-                store(phi, b + i, load(phi, b + i) + moved)
+                radius = load(work, radii + x)
+            square = larger(load(work, squares + x), radius * radius) + tiny
+            store(work, squares + x, radius / root(square))
+        for k in range(n):
+            place, old = _place(geometry, k, row), at[FORCE] + (k * n_rows + row) * stride
+            for x in range(0, stride, lanes):
+                p = load(work, squares + x) * load(phi, a + place + x)
+                moved = p - load(work, old + x)
+                store(phi, a + place + x, p)
+                store(phi, b + place + x, load(phi, b + place + x) + moved)
 
 
 @njit(**_INLINE)
@@ -439,20 +457,28 @@ def _limit(lanes, n_channels, n_axes, geometry, at, work, f, phi, a, b, numbers,
     """
     n_rows, stride, n = geometry[ROWS], geometry[STRIDE], n_channels * n_axes
     slope = curvature = 0.0
+    values = at[SCRATCH]
     for c in range(n_channels):
         for row in range(n_rows):
+            source = (c * n_rows + row) * stride
+            for axis in range(n_axes):
+                row_factor = work[at[ROW_DIV] + axis * n_rows + row]
+                column, back = at[COLUMN_DIV] + axis * stride, _step(geometry, axis)
+                here = a + _place(geometry, c * n_axes + axis, row)
+                for x in range(0, stride, lanes):
+                    change = load(phi, here + x) - load(phi, here + x - back)
+                    change = row_factor * (load(work, column + x) * change)
+                    if axis == 0:
+                        change = change + load(f, source + x)
+                    else:
+                        change = change + load(work, values + x)
+                    store(work, values + x, change)
             first = second = splat(numbers[ONE] - numbers[ONE])
+            before = at[V] + (c * (n_rows + geometry[LAG]) + row) * stride
             for x in range(0, stride, lanes):
-                i = at[V] + (c * (n_rows + geometry[LAG]) + row) * stride + x
-                before = load(work, i)
-                value = load(f, (c * n_rows + row) * stride + x)
-                for axis in range(n_axes):
-                    j, back = _place(geometry, c * n_axes + axis, row) + x, _step(geometry, axis)
-                    change = load(phi, a + j) - load(phi, a + j - back)
-                    factor = load(work, at[COLUMN_DIV] + axis * stride + x)
-                    value = value + work[at[ROW_DIV] + axis * n_rows + row] * (factor * change)
-                change = value - before
-                first = first + change * before
+                old = load(work, before + x)
+                change = load(work, values + x) - old
+                first = first + change * old
                 second = second + change * change
             store(sums, 0, first)
             store(sums, lanes, second)
