@@ -42,13 +42,31 @@ class TrajectoryRecorder:
         """Go from ``before`` to ``after``, (n, C, *spatial), in ``lengths``, with constant dual."""
         if self._request.bound:
             self._error_bound.add_step(before, after, dual, lengths)
-        if self._request.dual:
-            self._span = self._span + lengths
-            if self._mean is None:
-                self._mean = dual.clone()
-                return
-            share = np.divide(lengths, self._span, out=np.zeros_like(lengths), where=lengths > 0)
-            self._mean = torch.lerp(self._mean, dual, column(share, dual))
+        self._add_dual(dual, lengths)
+
+    def add_euler_steps(
+        self,
+        before: Tensor,
+        after: Tensor,
+        lengths: np.ndarray,
+        n_steps: int,
+        dual: Tensor | None = None,
+    ) -> None:
+        """Go on by ``n_steps`` equal implicit Euler steps; ``dual`` is their mean if it counts."""
+        if self._request.bound:
+            self._error_bound.add_euler_steps(before, after, lengths, n_steps)
+        if dual is not None:
+            self._add_dual(dual, lengths)
+
+    def _add_dual(self, dual: Tensor, lengths: np.ndarray) -> None:
+        if not self._request.dual:
+            return
+        self._span = self._span + lengths
+        if self._mean is None:
+            self._mean = dual.clone()
+            return
+        share = np.divide(lengths, self._span, out=np.zeros_like(lengths), where=lengths > 0)
+        self._mean = torch.lerp(self._mean, dual, column(share, dual))
 
     def take_mean_dual(self, like: Tensor) -> Tensor:
         """The mean of the dual variable since it was taken last, 0 if nothing moved.

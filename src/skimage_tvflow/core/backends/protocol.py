@@ -134,6 +134,22 @@ class GapAndResidual:
 
 
 @dataclass(frozen=True)
+class EnergyChange:
+    """What the energy balance of a piece of a trajectory needs, sums over the pixels, float64.
+
+    Attributes
+    ----------
+    variation : array of shape (N,), J at the end
+    growth : array of shape (N,), the squared norm at the end minus that at the start
+    norm : array of shape (N,), the squared norm at the start
+    """
+
+    variation: np.ndarray
+    growth: np.ndarray
+    norm: np.ndarray
+
+
+@dataclass(frozen=True)
 class SpaceTimeGrid:
     """An image and the time steps of its flow, from 0 to the last time.
 

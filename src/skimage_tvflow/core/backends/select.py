@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from skimage_tvflow.core.backends.protocol import (
+    EnergyChange,
     FrameBuffer,
     GapAndResidual,
     Minimisation,
@@ -15,13 +16,14 @@ from skimage_tvflow.core.backends.protocol import (
     SpaceTimeGrid,
     Trajectory,
 )
-from skimage_tvflow.core.backends.torch import duality_gap, scaling, space_time, sweep
+from skimage_tvflow.core.backends.torch import duality_gap, energy, scaling, space_time, sweep
 
 __all__ = [
     "FrameBuffer",
     "Trajectory",
     "centre_and_scale",
     "descent",
+    "energy_change",
     "gap_and_residual",
     "has_compiled",
     "has_cycles",
@@ -70,6 +72,15 @@ def gap_and_residual(
 
         return numba_duality_gap.gap_and_residual(before, after, dual, lengths, spacing)
     return duality_gap.gap_and_residual(before, after, dual, lengths, spacing)
+
+
+def energy_change(before: Tensor, after: Tensor, spacing: Sequence[float]) -> EnergyChange:
+    """Return J at the end and the change of the norm; see :func:`.torch.energy.energy_change`."""
+    if _is_on_cpu(before) and before.ndim <= 5:
+        from skimage_tvflow.core.backends.numba import energy as numba_energy
+
+        return numba_energy.energy_change(before, after, spacing)
+    return energy.energy_change(before, after, spacing)
 
 
 def primal_dual(grid: SpaceTimeGrid, step: float) -> Minimisation:

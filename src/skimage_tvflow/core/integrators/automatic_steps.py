@@ -58,10 +58,11 @@ class AutomaticSteps(EulerIntegrator):
         report: Report | None,
     ) -> None:
         assert settings.tol is not None
-        self._tol, self._dtype = settings.tol, problem.u.dtype
+        self._tol, dtype = settings.tol, problem.u.dtype
         if self._tol < step_control.FINEST_FLOAT32:
             problem = replace(problem, u=problem.u.to(exact_dtype(problem.u)))
         super().__init__(settings, problem, request, report)
+        self._dtype = dtype
         n, longest = len(self._unit), max(problem.u.shape[2:])
         self._effort = np.ones((2, n))  # of early steps, and of late ones
         self._strikes = np.zeros(n, np.int64)
@@ -148,14 +149,8 @@ class AutomaticSteps(EulerIntegrator):
         self._effort[plan.n_cycles, items] = np.maximum(effort, step_control.LEAST_EFFORT)
         return items[~final]
 
-    def _answer(self, at: Sequence[Tensor], out: Tensor | None) -> Tensor:
-        out = torch.empty_like(at[-1], dtype=self._dtype) if out is None else out
-        if self._settings.order == 1:
-            return out.copy_(at[-1])
-        ahead = 1 + step_control.AHEAD
-        if out.dtype != at[-1].dtype:
-            return out.copy_(torch.lerp(at[0], at[1], ahead))
-        return torch.lerp(at[0], at[1], ahead, out=out)
+    def _ahead(self) -> float:
+        return 1 + step_control.AHEAD
 
     def _mean_dual(self) -> Tensor | None:
         dual = super()._mean_dual()
