@@ -26,6 +26,7 @@ Sums are accumulated in float64, and a bound of their rounding errors is added.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -34,7 +35,8 @@ from torch import Tensor
 
 from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.backends.protocol import ROUNDING
-from skimage_tvflow.core.operators import distance
+from skimage_tvflow.core.extinction import decay_rate
+from skimage_tvflow.core.operators import distance, exact_dtype, rms
 from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.core.step_control import even, iterations_for
@@ -61,6 +63,10 @@ class ErrorBound:
     def __init__(self, start: np.ndarray, spacing: Sequence[float]) -> None:
         self.value = start.astype(np.float64)
         self._spacing = spacing
+        self._now = np.zeros(len(start))
+        # The flow has ended by this time: at any node it is as far from its mean as the trajectory
+        # and the error together, and it loses decay_rate of that in a unit of time.
+        self.latest_end = np.full(len(start), np.inf)
         # The image at the end of the last piece, and its total variation.
         self._last: tuple[Tensor | None, np.ndarray] = None, start
 
@@ -73,6 +79,7 @@ class ErrorBound:
         start, middle, end = found.gaps
         integral = lengths * (start + 2 * middle + end) / 4 / before[0].numel()
         self.value = np.sqrt(self.value**2 + 2 * integral) + found.residual
+        self._note_end(lengths, rms(after.to(exact_dtype(after))).cpu().numpy(), after)
 
     def add_euler_steps(
         self, before: Tensor, after: Tensor, lengths: np.ndarray, n_steps: int
@@ -93,6 +100,31 @@ class ErrorBound:
         size = np.sqrt(found.norm / pixels)
         rounding = eps * ((n_steps + 2) * size + 4 * largest_change)
         self.value = np.sqrt(self.value**2 + energy / pixels) + rounding
+        self._note_end(lengths, np.sqrt(np.maximum(found.norm + found.growth, 0) / pixels), after)
+
+    def _note_end(self, lengths: np.ndarray, size: np.ndarray, u: Tensor) -> None:
+        """Go on in time, and note by when the flow has certainly ended."""
+        self._now = self._now + lengths
+        rate = decay_rate(self._spacing, u.shape[2:]) / math.sqrt(u[0].numel())
+        left = (size * (1 + ROUNDING) + self.value) / rate
+        self.latest_end = np.minimum(self.latest_end, self._now + left)
+
+    def after_end(self, u: Tensor, time: np.ndarray) -> np.ndarray:
+        """Bound the error of images ``u`` at ``time`` by how far from the mean both can be."""
+        rate = decay_rate(self._spacing, u.shape[2:]) / math.sqrt(u[0].numel())
+        flow = np.maximum(self.latest_end - time, 0) * rate
+        return rms(u.to(exact_dtype(u))).cpu().numpy() * (1 + ROUNDING) + flow
+
+    def branch(self, items: np.ndarray) -> ErrorBound:
+        """Return the bound of ``items``, to go on from here."""
+        other = ErrorBound(self.value[items], self._spacing)
+        other._now, other.latest_end = self._now[items], self.latest_end[items]
+        return other
+
+    def accept(self, items: np.ndarray, other: ErrorBound) -> None:
+        """Take over what a branch of ``items`` has come to."""
+        self.value[items], self._now[items] = other.value, other._now
+        self.latest_end[items] = other.latest_end
 
 
 def certify(

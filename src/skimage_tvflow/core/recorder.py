@@ -28,7 +28,7 @@ class TrajectoryRecorder:
     """
 
     def __init__(self, start: np.ndarray, spacing: Sequence[float], request: OutputRequest) -> None:
-        self._error_bound = ErrorBound(start, spacing)
+        self.error_bound = ErrorBound(start, spacing)
         self._spacing, self._request = spacing, request
         self._mean: Tensor | None = None
         self._span = np.zeros(len(start))
@@ -36,12 +36,12 @@ class TrajectoryRecorder:
     @property
     def bound(self) -> np.ndarray:
         """The bound of the RMS error now, shape (n,)."""
-        return self._error_bound.value
+        return self.error_bound.value
 
     def add_step(self, before: Tensor, after: Tensor, dual: Tensor, lengths: np.ndarray) -> None:
         """Go from ``before`` to ``after``, (n, C, *spatial), in ``lengths``, with constant dual."""
         if self._request.bound:
-            self._error_bound.add_step(before, after, dual, lengths)
+            self.error_bound.add_step(before, after, dual, lengths)
         self._add_dual(dual, lengths)
 
     def add_euler_steps(
@@ -54,7 +54,7 @@ class TrajectoryRecorder:
     ) -> None:
         """Go on by ``n_steps`` equal implicit Euler steps; ``dual`` is their mean if it counts."""
         if self._request.bound:
-            self._error_bound.add_euler_steps(before, after, lengths, n_steps)
+            self.error_bound.add_euler_steps(before, after, lengths, n_steps)
         if dual is not None:
             self._add_dual(dual, lengths)
 
@@ -79,7 +79,9 @@ class TrajectoryRecorder:
 
     def branch(self, items: np.ndarray) -> TrajectoryRecorder:
         """A recorder for an attempt of ``items`` to go on from here."""
-        return TrajectoryRecorder(self.bound[items], self._spacing, self._request)
+        other = TrajectoryRecorder(self.bound[items], self._spacing, self._request)
+        other.error_bound = self.error_bound.branch(items)
+        return other
 
     def __getitem__(self, items: np.ndarray) -> TrajectoryRecorder:
         chosen = self.branch(items)
@@ -88,7 +90,7 @@ class TrajectoryRecorder:
 
     def accept(self, items: np.ndarray, attempt: TrajectoryRecorder, like: Tensor) -> None:
         """Take over what an attempt of ``items`` has noted; ``like`` is an image of all items."""
-        self.bound[items] = attempt.bound
+        self.error_bound.accept(items, attempt.error_bound)
         if attempt._mean is not None:
             if self._mean is None:
                 self._mean = _no_dual(like)

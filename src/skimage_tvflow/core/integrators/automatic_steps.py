@@ -142,8 +142,9 @@ class AutomaticSteps(EulerIntegrator):
         self._converged[items] = error <= self._tol * deviation
         accurate = ratio <= step_control.MARGIN
         final = accurate | (plan.n_steps >= self._most_steps) | (self._strikes[items] > 1)
-        for which, segment in enumerate((coarse, fine)):
-            self._accept(which, items[final], segment if final.all() else segment[final])
+        segments = [s if final.all() else s[final] for s in (coarse, fine)]
+        for which, segment in enumerate(self._end_if_certain(items[final], segments)):
+            self._accept(which, items[final], segment)
         effort = self._effort[plan.n_cycles, items]
         effort = effort * step_control.change_of_effort(ratio, accurate)
         self._effort[plan.n_cycles, items] = np.maximum(effort, step_control.LEAST_EFFORT)

@@ -7,9 +7,12 @@ stopped one by one.
 
 from __future__ import annotations
 
+import itertools
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ from skimage_tvflow.core.backends.protocol import ROUNDING
 from skimage_tvflow.core.extinction import (
     LastStep,
     coarse_remaining_time,
+    decay_rate,
     pixel_time,
     remaining_time,
 )
@@ -33,6 +37,8 @@ from skimage_tvflow.core.recorder import TrajectoryRecorder
 # Iterations between two nodes of the error bound. A node costs as much as three to five iterations;
 # with fewer nodes the variation between them is overestimated.
 _STEPS_OF_A_NODE = 4
+# How often to look whether the flow has ended, in an interval in which it may.
+_LOOKS = 32
 
 
 @dataclass(frozen=True)
@@ -64,13 +70,17 @@ class Segment:
     ----------
     u : Tensor of shape (n, C, *spatial)
     recorder : TrajectoryRecorder of the n items, or None where nothing was recorded
+    end : array of shape (n,), when the flow would have ended were the trajectory without error, or
+        None where nobody looked
     """
 
     u: Tensor
     recorder: TrajectoryRecorder | None = None
+    end: np.ndarray | None = None
 
     def __getitem__(self, items: np.ndarray) -> Segment:
-        return Segment(self.u[items], self.recorder and self.recorder[items])
+        recorder = self.recorder and self.recorder[items]
+        return Segment(self.u[items], recorder, None if self.end is None else self.end[items])
 
 
 class EulerIntegrator(ABC):
@@ -87,6 +97,9 @@ class EulerIntegrator(ABC):
         self._settings, self._request = settings, request
         self._deviation = problem.deviation
         self._dtype = problem.u.dtype  # of the answers
+        # What an image certainly loses of its RMS distance from the mean, per unit of time.
+        rate = decay_rate(problem.spacing, problem.u.shape[2:])
+        self._decay_rate = rate / math.sqrt(problem.u[0].numel())
         self._trajectories = [
             backends.start(problem.u, problem.spacing, settings.algorithm)
             for _ in range(self._n_trajectories(settings))
@@ -146,6 +159,7 @@ class EulerIntegrator(ABC):
                     self._reach(moving)
                 self._interval += 1
             u = self._answer(self._at, None if out is None else out[:, m])
+            bound = self._bound(u)
             yield Frames(
                 times=[end],
                 u=self._units.to_image(u[:, None]),
@@ -153,7 +167,7 @@ class EulerIntegrator(ABC):
                 n_iter=self._n_iter,
                 converged=self._converged,
                 dual=self._mean_dual(),
-                bound=self._bound(),
+                bound=bound,
             )
 
     def _n_trajectories(self, settings: EulerSettings) -> int:
@@ -200,14 +214,16 @@ class EulerIntegrator(ABC):
             return None
         return self._recorder.take_mean_dual(like=self._at[0])[:, None]
 
-    def _bound(self) -> np.ndarray | None:
+    def _bound(self, u: Tensor) -> np.ndarray | None:
         """The bound of the answer: that of the finest trajectory plus the distance from it."""
         if self._recorder is None or not self._request.bound:
             return None
-        bound = self._recorder.bound.copy()
+        bound = self._recorder.bound + 0.0
         if self._settings.order == 2:
             ahead = self._ahead() - 1
             bound += ahead * distance(self._at[0], self._at[1]).cpu().numpy() * (1 + ROUNDING)
+        ended = self._recorder.error_bound.after_end(u, self._time[self._interval])
+        bound = np.minimum(bound, ended)
         return bound[:, None]
 
     def _extinguish(self) -> np.ndarray:
@@ -233,6 +249,7 @@ class EulerIntegrator(ABC):
                 recorder.add_step(self._at[which][items], after, dual, whole[items])
             self._accept(which, items, Segment(after, recorder))
         self._moves &= ~dead
+        self._error[items] = 0.0
         return np.flatnonzero(self._moves)
 
     def _may_be_extinct(self, until: np.ndarray, step: np.ndarray) -> bool:
@@ -258,9 +275,12 @@ class EulerIntegrator(ABC):
 
     def _branch(self, which: int, items: np.ndarray) -> TrajectoryRecorder | None:
         """A recorder for an attempt. Only the finest trajectory has one, if it is asked for."""
-        if self._recorder is None or which < len(self._trajectories) - 1:
+        if self._recorder is None or not self._branch_is_recorded(which):
             return None
         return self._recorder.branch(items)
+
+    def _branch_is_recorded(self, which: int) -> bool:
+        return self._recorder is not None and which == len(self._trajectories) - 1
 
     def _run(
         self, which: int, items: np.ndarray, n_steps: int, n_iter: int, n_cycles: int = 0
@@ -274,25 +294,39 @@ class EulerIntegrator(ABC):
         # A coarse trajectory is followed by one with twice the steps.
         is_coarse = which < len(self._trajectories) - 1
         report = self._work.run(work, then=2 * work if is_coarse else 0.0)
-        recorder = self._branch(which, items)
-        if recorder is None:
-            trajectory.advance(
-                items, [n_steps], step[None], n_iter, report=report, n_cycles=n_cycles
-            )
+        recorder, nodes = self._branch(which, items), self._nodes(which, n_steps, n_iter)
+        advance = partial(trajectory.advance, items, n_cycles=n_cycles)
+        if len(nodes) == 2:
+            advance([n_steps], step[None], n_iter, report=report)
             return Segment(trajectory.primal(items))
-        # The mean of the dual variable needs every single step, the bound only some nodes.
-        apart = 1 if self._request.dual else max(_STEPS_OF_A_NODE // n_iter, 1)
-        for n in range(0, n_steps, apart):
-            count = min(apart, n_steps - n)
-            part = share_of(report, n / n_steps, (n + count) / n_steps)
-            trajectory.advance(items, [count], step[None], n_iter, report=part, n_cycles=n_cycles)
+        end = np.full(len(items), np.inf)
+        for begin, stop in itertools.pairwise(nodes):
+            part = share_of(report, begin / n_steps, stop / n_steps)
+            advance([stop - begin], step[None], n_iter, report=part)
             after = trajectory.primal(items)
-            dual = trajectory.dual(items) if self._request.dual else None
-            recorder.add_euler_steps(start, after, count * step, count, dual)
+            left = rms(after).cpu().numpy() / self._decay_rate
+            end = np.minimum(end, self._now[items] + stop * step + left)
+            if recorder is not None:
+                dual = trajectory.dual(items) if self._request.dual else None
+                length, count = (stop - begin) * step, stop - begin
+                recorder.add_euler_steps(start, after, length, count, dual)
             if part is not None:
                 part(1.0)
             start = after
-        return Segment(start, recorder)
+        return Segment(start, recorder, end)
+
+    def _nodes(self, which: int, n_steps: int, n_iter: int) -> list[int]:
+        """The steps of a trajectory after which its image is looked at, from 0 to the last."""
+        if self._branch_is_recorded(which):
+            # The mean of the dual variable needs every single step, the bound only some nodes.
+            apart = 1 if self._request.dual else max(_STEPS_OF_A_NODE // n_iter, 1)
+        elif which == len(self._trajectories) - 1 and self._may_be_extinct(
+            self._now, self._end - self._now
+        ):
+            apart = max(n_steps // _LOOKS, 1)
+        else:
+            apart = n_steps
+        return [*range(0, n_steps, apart), n_steps]
 
     def _solve_error(
         self, which: int, items: np.ndarray, u: Tensor, step: np.ndarray
@@ -320,6 +354,26 @@ class EulerIntegrator(ABC):
         assert self._settings.tol is not None
         share = step_control.allowed_share(self._end[items], self._horizon[items])
         return self._settings.tol * share
+
+    def _end_if_certain(self, items: np.ndarray, segments: list[Segment]) -> list[Segment]:
+        """Put items to their mean that have ended even if they are ``_error`` away from the flow."""
+        end = segments[-1].end
+        if end is None:
+            return segments
+        ended = end + self._error[items] / self._decay_rate <= self._end[items]
+        if not ended.any():
+            return segments
+        self._moves[items[ended]] = False
+        self._error[items[ended]] = 0.0
+        where = torch.as_tensor(ended).to(segments[-1].u.device)
+        return [self._ended(segment, where) for segment in segments]
+
+    def _ended(self, segment: Segment, where: Tensor) -> Segment:
+        u = segment.u.clone()
+        u[where] = u[where].mean(list(range(2, u.ndim)), keepdim=True).expand_as(u[where])
+        if segment.recorder is not None:
+            segment.recorder.error_bound.value += distance(u, segment.u).cpu().numpy()
+        return replace(segment, u=u)
 
     def _accept(self, which: int, items: np.ndarray, segment: Segment) -> None:
         if len(items) == len(self._unit):
