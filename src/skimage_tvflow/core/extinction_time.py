@@ -20,13 +20,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from skimage_tvflow.core.backends import select as backends
-from skimage_tvflow.core.extinction import remaining_time
+from skimage_tvflow.core.extinction import decay_rate, remaining_time
 from skimage_tvflow.core.operators import exact_dtype, rms
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report, share_of, throttled
-from skimage_tvflow.core.step_control import even, groups, iterations_for
+from skimage_tvflow.core.step_control import WORK_OF_A_CYCLE, even, groups, iterations_for
 
 # Where the two bounds are this far apart, in units of rtol, their middle is within 0.6 rtol. The
 # rest is for the errors of the time steps and of the iterations.
@@ -47,6 +48,11 @@ _LENGTH, _COARSEST = 200, 10
 # Most iterations per step. Where they are too few, as with spacings that differ a thousandfold, the
 # image lags behind the time; a search beyond the bound from above, with this slack, has no point.
 _MOST_ITERATIONS, _SLACK = 4000, 1.2
+# Grids are halved while their sides keep this many pixels. Half of the difference between two grids
+# is what is left to the next, or more: where the difference is below _TRUST * rtol, that is right.
+_COARSE_SIDE, _TRUST = 64, 1.0
+# A step takes this many cycles, with _CYCLED iterations after each, where that is cheaper.
+_CYCLES, _CYCLED = 2, 16
 
 
 def extinction_time(problem: Problem, rtol: float, report: Report | None = None) -> np.ndarray:
@@ -61,7 +67,41 @@ def extinction_time(problem: Problem, rtol: float, report: Report | None = None)
     """
     if problem.u.shape[1] == 1 and sum(n > 1 for n in problem.u.shape[2:]) <= 1:
         return _of_signals(problem)
-    search = _ExtinctionSearch(problem, max(rtol, _FINEST), report)
+    rtol = max(rtol, _FINEST)
+    grids = _grids(problem.u, problem.spacing)
+    result, pending = np.zeros(len(problem.u)), np.arange(len(problem.u))
+    coarser = None
+    for i, (u, spacing) in enumerate(grids):
+        is_image = i == len(grids) - 1
+        part = share_of(report, 4.0 ** (i - len(grids)), 4.0 ** (i + 1 - len(grids)))
+        time = _search(u[pending], spacing, rtol if is_image else rtol / 2, part)
+        result[pending] = time
+        if not is_image and coarser is not None:
+            result[pending] += time - coarser
+            known = np.abs(time - coarser) <= _TRUST * rtol * time
+            pending, time = pending[~known], time[~known]
+        coarser = time
+        if not pending.size:
+            break
+    return result
+
+
+def _grids(u: Tensor, spacing: Sequence[float]) -> list[tuple[Tensor, Sequence[float]]]:
+    """The images on grids of twice the spacing each, from the coarsest to their own."""
+    grids = [(u, tuple(spacing))]
+    while u.ndim < 6 and min(u.shape[2:]) >= 2 * _COARSE_SIDE:
+        pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[u.ndim - 3]
+        u = pool(u, 2, ceil_mode=True, count_include_pad=False)
+        spacing = tuple(2 * h for h in spacing)
+        grids.insert(0, (u, spacing))
+    return grids
+
+
+def _search(
+    u: Tensor, spacing: Sequence[float], rtol: float, report: Report | None
+) -> np.ndarray:
+    """The extinction time on one grid."""
+    search = _ExtinctionSearch(u, spacing, rtol, report)
     while search.pending.size:
         search.advance()
     return np.minimum(search.time + (search.least + search.most) / 2, _SLACK * search.latest)
@@ -91,24 +131,30 @@ def _remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
     u = u - u.mean(spatial, keepdim=True)
     least = remaining_time(u, spacing)
     contrast = (u.amax(spatial) - u.amin(spatial)).norm(dim=1).cpu().numpy()
-    most = np.maximum(contrast * _longest_side(u, spacing) / 4, least)
-    return np.stack([least, most, rms(u).cpu().numpy()])
+    deviation = rms(u).cpu().numpy()
+    most = np.minimum(
+        contrast * _longest_side(u, spacing) / 4,
+        deviation * math.sqrt(u[0].numel()) / decay_rate(spacing, u.shape[2:]),
+    )
+    return np.stack([least, np.maximum(most, least), deviation])
 
 
 class _ExtinctionSearch:
     """Trajectories of all items, of which those are advanced whose bounds do not agree yet."""
 
-    def __init__(self, problem: Problem, rtol: float, report: Report | None) -> None:
-        u = problem.u
-        self._spacing, self._rtol, self._report = problem.spacing, rtol, report
+    def __init__(
+        self, u: Tensor, spacing: Sequence[float], rtol: float, report: Report | None
+    ) -> None:
+        self._spacing, self._rtol, self._report = spacing, rtol, report
         self._report_round = throttled(report)  # a trajectory reports at that pace by itself
-        self._trajectory = backends.start(u, problem.spacing, "accelerated")
-        self._rest = _remaining_time(u, problem.spacing)
+        self._trajectory = backends.start(u, spacing, "accelerated")
+        self._has_cycles = backends.has_cycles(u, "accelerated")
+        self._rest = _remaining_time(u, spacing)
         self.least, self.most, self._deviation = self._rest  # views
         self.time, self.latest = np.zeros(len(u)), self.most.copy()
         self._growth = np.full(len(u), np.inf)
         self._n_steps = math.ceil(_STEPS / rtol)
-        n = _longest_side(u, problem.spacing)
+        n = _longest_side(u, spacing) / min(spacing)
         self._tol = min(rtol, rtol * math.sqrt(_LENGTH / n), _COARSEST / n)
         # Less contrast than this is rounding.
         self._negligible = 16 * torch.finfo(u.dtype).eps * self.most
@@ -141,8 +187,17 @@ class _ExtinctionSearch:
         for where, (n_iter,) in groups(even(plan, _MOST_ITERATIONS)):
             begin, finished = finished, finished + len(where)
             part = share_of(self._report, self._done + ahead * begin, self._done + ahead * finished)
-            steps = step[None, where]
-            self._trajectory.advance(items[where], [self._n_steps], steps, n_iter, report=part)
+            cycles = 0
+            if self._has_cycles and n_iter > _CYCLES * (_CYCLED + WORK_OF_A_CYCLE):
+                n_iter, cycles = _CYCLES * _CYCLED, _CYCLES
+            self._trajectory.advance(
+                items[where],
+                [self._n_steps],
+                step[None, where],
+                n_iter,
+                report=part,
+                n_cycles=cycles,
+            )
 
     def _gap(self) -> np.ndarray:
         """How far the two bounds are apart, relative to the one from below."""

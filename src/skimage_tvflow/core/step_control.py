@@ -40,7 +40,8 @@ ITERATIONS_OF_A_STEP = {"accelerated": 1, "projection": 4}
 #   N = _CYCLED_STEPS * log(q) * (1e-3 / tol)**_CYCLED_STEPS_TOL_POWER
 #   k = _CYCLED_ITERATIONS * max(1, (axis / _CYCLED_AXIS)**.5 * (1e-3 / tol)**_CYCLED_TOL_POWER)
 # Intervals that grow by more than LARGEST_RATIO are divided: the steps grow with the time.
-CYCLES_FROM, LARGEST_RATIO = 1.5, 2.0
+# A cycle takes as long as WORK_OF_A_CYCLE iterations.
+CYCLES_FROM, LARGEST_RATIO, WORK_OF_A_CYCLE = 1.5, 2.0, 24
 _CYCLED_STEPS, _CYCLED_STEPS_TOL_POWER = 19, 0.9
 _CYCLED_ITERATIONS, _CYCLED_AXIS, _CYCLED_TOL_POWER = 16, 512, 0.3
 
