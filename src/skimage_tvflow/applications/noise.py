@@ -26,8 +26,8 @@ _N_TIMES = 10
 # Size of the random change that measures the sensitivity, in standard deviations of the noise: a
 # larger one leaves the linear range, a smaller one drowns in the error of the flow.
 _PROBE = 0.05
-# Order of the differences, along every axis, in which the noise is looked for. With higher ones less
-# of the texture counts as noise, and fewer of the pixels say something new.
+# Order of the differences, along every axis, in which the noise is looked for. The higher, the less
+# of the texture counts as noise, and the fewer of the pixels say something new.
 _ORDER = 6
 _MEDIAN_OF_NORMAL = 0.6744897501960817  # of its absolute value
 # Fixed steps and iterations: small changes of the image then make small changes of the flow.

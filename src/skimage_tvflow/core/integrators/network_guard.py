@@ -59,7 +59,8 @@ def guarded(
     z, g_after = z.lerp(after.z, weight), by_solver.lerp(after.g, weight)
     items = (share < _TRUST).nonzero()[:, 0]
     if len(items):
-        z[items] = solved(g[items], z[items], z[items], _RESCUE, spacing)
+        begin = z[items]
+        z[items] = solved(g[items], begin, begin, _RESCUE, spacing)
         g_after[items] = g[items] + divergence(z[items][:, None], spacing)
     return dataclasses.replace(after, g=g_after, z=z)
 
