@@ -13,7 +13,7 @@ from images import images
 from tuning import Merit, Report, at_work, command_line, geometric_mean, reference, rms
 
 from skimage_tvflow import TVFlowNet
-from skimage_tvflow.core.integrators import network
+from skimage_tvflow.core.integrators import network, network_guard
 
 TIMES = (0.1, 0.4, 1.6, 6.4)
 N_STEPS = 16
@@ -53,13 +53,14 @@ def patterns(half: np.ndarray) -> np.ndarray:
 def on_patterns(half: np.ndarray) -> Merit:
     """Error on what was not learned; with the time of the solves that rescue it."""
     rescues = []
-    polish = network.NetworkIntegrator._polish
+    solved = network_guard.solved
 
-    def counting(self, g, z, n_iter=None):
-        rescues.append(len(g) * (n_iter or 0))
-        return polish(self, g, z, n_iter)
+    def counting(g, z, previous, n_iter, spacing):
+        if z is previous:  # a rescue, and not the comparison
+            rescues.append(len(g) * n_iter)
+        return solved(g, z, previous, n_iter, spacing)
 
-    with mock.patch.object(network.NetworkIntegrator, "_polish", counting):
+    with mock.patch.object(network_guard, "solved", counting):
         errors, _ = accuracy(patterns(half), N_STEPS)
     return Merit(geometric_mean(errors), f"({sum(rescues) / len(errors[0]):.0f})")
 
@@ -72,8 +73,9 @@ def main() -> None:
     report.search(network, "WINDOW", [0.2, 0.4, 1.6, 3.2], at_equal_work, halves)
     report.search(network, "_GROWTH", [0.0, 0.25, 0.75, 0.9], at_equal_work, halves)
     report.show(f"error in deviations of {WORK} iterations in all")
-    report = Report("Steps that raised the total variation, solved anew")
-    report.search(network, "_RESCUE", [5, 10, 20, 80, 160], on_patterns, halves)
+    report = Report("Steps in which the solver does better than the network")
+    report.search(network_guard, "_RESCUE", [2, 4, 16, 32], on_patterns, halves)
+    report.search(network_guard, "_TRUST", [0.2, 0.7, 0.9], on_patterns, halves)
     report.show("error in deviations on patterns that were not learned (iterations of the rescue)")
 
 

@@ -140,3 +140,17 @@ class TestExtinctionTime:
             function(image, rtol=1e-3, callback=lambda progress: progress > 0.1)
         with pytest.raises(TypeError, match="callback must be a function"):
             function(image, callback=3)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "offset", "size"), [("f4", 1e4, 1), ("f4", 1e6, 1), ("f8", 1e6, 1e-6)]
+)
+def test_an_offset_is_no_structure(dtype, offset, size):
+    noise = np.random.default_rng(1).random((24, 24))
+    image = (offset + size * noise).astype(dtype)
+    # The differences of neighbours in precision are exact; so is this image without its offset.
+    centred = (image - image[0, 0]).astype(np.float64) / size
+    expected = size * extinction_time(centred - centred.mean(), rtol=1e-3)
+    for rtol in (1e-3, 1e-4):
+        assert extinction_time(image, rtol=rtol) == pytest.approx(expected, rel=2e-3)
+    assert geometric_times(image, 3)[-1] == pytest.approx(expected, rel=0.05)

@@ -144,3 +144,20 @@ def test_times_far_beyond_extinction_stay_numbers():
     finer = Problem.of(image, (1e-100,))
     assert np.isfinite(solver_times([0.0, 5e-324, 1e308], finer.unit)).all()
     np.testing.assert_array_equal(solver_times([0.0], finer.unit), 0)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "offset", "size"), [("f4", 1e6, 1), ("f4", 1e4, 1), ("f8", 1e6, 1e-6)]
+)
+def test_centred_takes_off_what_rounding_left_of_the_means(dtype, offset, size):
+    values = (offset + size * np.random.default_rng(0).random((2, 2, 24, 24))).astype(dtype)
+    problem = Problem.of(torch.from_numpy(values), (1.0, 1.0))
+    assert problem.u.double().mean((2, 3)).abs().max() > 1e-6  # there is something to take off
+    found = problem.centred()
+    eps = np.finfo(dtype).eps
+    assert found.u.dtype == problem.u.dtype
+    assert found.u.double().mean((2, 3)).abs().max() <= eps
+    gradient = [torch.diff(p.u.double(), dim=3).numpy() for p in (found, problem)]
+    np.testing.assert_allclose(*gradient, rtol=0, atol=4 * eps)
+    deviation = found.u.double().flatten(1).std(1, correction=0)
+    np.testing.assert_allclose(found.deviation, deviation, rtol=8 * eps)

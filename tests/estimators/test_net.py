@@ -19,6 +19,10 @@ from skimage_tvflow.core import progress as clock
 from skimage_tvflow.learned import weight_files
 
 
+def raise_mine(progress):
+    raise RuntimeError("mine")
+
+
 def rms(u, axis=None):
     return np.sqrt(np.mean(np.square(u), axis=axis))
 
@@ -247,6 +251,23 @@ class TestTraining:
     def test_without_a_seed_every_training_is_another(self, images):
         flows = [quick(max_epochs=1, random_state=None).fit(images) for _ in range(2)]
         assert flows[0].loss_curve_ != flows[1].loss_curve_
+
+    def test_takes_one_thread_of_torch_and_leaves_the_number_as_it_was(self, images):
+        before, seen = torch.get_num_threads(), []
+        try:
+            torch.set_num_threads(2)
+
+            def stop(progress):
+                seen.append(torch.get_num_threads())
+                return True
+
+            TVFlowNet(random_state=0).fit(images[0], callback=stop)
+            assert (seen, torch.get_num_threads()) == ([1], 2)
+            with pytest.raises(RuntimeError, match="mine"):
+                TVFlowNet(random_state=0).fit(images[0], callback=raise_mine)
+            assert torch.get_num_threads() == 2
+        finally:
+            torch.set_num_threads(before)
 
     def test_is_the_same_in_every_thread(self, images):
         flows = [quick(max_epochs=1, train_batch_size=1) for _ in range(16)]

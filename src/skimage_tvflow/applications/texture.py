@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from skimage.filters import threshold_otsu
+import torch
+from torch import Tensor
 
+from skimage_tvflow.core.operators import total_variation
 from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
@@ -15,10 +18,30 @@ from skimage_tvflow.inputs.numbers import check_number
 from skimage_tvflow.spectral.decompose import decompose
 from skimage_tvflow.spectral.flow_bands import check_input, flow_bands
 
-# Bands of the spectrum that is divided: enough to see two classes.
+# Bands among which the time that divides them is chosen.
 _N_BANDS = 32
+# Texture is at most this wide, in pixels, as area over perimeter: half the width of a stripe. On
+# drawings, photographs and pictures of cloth, grass and bricks .7 leaves coarse cloth in the
+# structure, and 1 puts outlines into the texture.
+_WIDTH = 0.8
 # Relative error of the flow: less does not show in a picture.
 _TOL = 3e-3
+
+
+class Separation(tuple[Any, Any]):
+    """Structure and texture, and the time ``t`` that divides them."""
+
+    t: float
+
+    def __new__(cls, structure: Any, texture: Any, t: float) -> Separation:
+        """Make the pair of images."""
+        pair = super().__new__(cls, (structure, texture))
+        pair.t = t
+        return pair
+
+    def __getnewargs__(self) -> tuple[Any, Any, float]:
+        """Give `copy` and `pickle` what makes it again."""
+        return self[0], self[1], self.t
 
 
 @fork_safe()
@@ -28,12 +51,14 @@ def separate_texture(
     *,
     flow: BaseTVFlow | None = None,
     callback: Callback | None = None,
-) -> tuple[Any, Any]:
+) -> Separation:
     """Split an image into its structure and its texture.
 
-    Texture is what vanishes before the time `t` of the flow [1]_. By default Otsu's method chooses
-    t: the bands between a thousandth of the extinction time and that time, each weighted by its L1
-    norm at the logarithm of its time, are divided into the two classes with the least variance.
+    Texture is what vanishes before the time `t` of the flow [1]_. By default t is the last of 32
+    times, up to the extinction time, at which both what vanishes then and all that has vanished are
+    fine: at most .8 pixels wide in the mean, as their L1 norm over their total variation. Outlines
+    and faces of a drawing are wider, and stay in the structure, and so does a texture of wide
+    stripes or spots: pass a larger `t` for it, for instance twice the ``t`` of the result.
 
     Parameters
     ----------
@@ -51,7 +76,8 @@ def separate_texture(
     Returns
     -------
     tuple of two arrays of shape image.shape
-        Structure and texture; their sum is the image.
+        Structure and texture; their sum is the image. Its attribute ``t`` is the time that divides
+        them.
 
     Raises
     ------
@@ -83,13 +109,27 @@ def separate_texture(
     if t is None:
         tensors = dataclasses.replace(flow_input, restore=lambda x: x)
         parts = decompose(flow, tensors, _N_BANDS, report)
-        mass = (parts.spectrum.T * parts.widths).T.reshape(len(parts.times), -1).sum(1)
-        last = np.exp(threshold_otsu(hist=(mass, np.log(parts.times))))
-        # Rounding of the logarithm must not put the last time of the lower class into the upper.
-        upper = parts.times > last * (1 + 1e-9)
+        bands = [flow_input.axes.to_core(band) for band in parts.bands]
+        fine = np.flatnonzero(_widths(bands, flow_input.spacing) <= _WIDTH)
+        first_upper = fine[-1] + 1 if fine.size else 0
+        t = float(parts.times[max(first_upper - 1, 0)])
+        upper = np.arange(len(parts.times)) >= first_upper
         structure = flow_input.axes.to_core(parts.reconstruct(upper))
     else:
         # The residual after a single band, u(t) - t u_t(t), holds everything that vanishes later.
         *_, residual = flow_bands(flow, flow_input, (t, 1.05 * t), report)
         structure = residual.image.to(flow_input.image.dtype)
-    return flow_input.frame(structure), flow_input.frame(flow_input.image - structure)
+    texture = flow_input.image - structure
+    return Separation(flow_input.frame(structure), flow_input.frame(texture), t)
+
+
+def _widths(bands: Sequence[Tensor], spacing: Sequence[float]) -> np.ndarray:
+    """How wide each band is, or all up to it if that is more, in pixels: L1 norm over variation."""
+    widths, together = [], torch.zeros_like(bands[0])
+    for band in bands:
+        together = together + band
+        parts = (band, together)
+        variation = [float(total_variation(part, spacing).sum()) * min(spacing) for part in parts]
+        norm = [float(part.abs().sum()) for part in parts]
+        widths.append(max(n / v if v > 0 else 0.0 for n, v in zip(norm, variation, strict=True)))
+    return np.array(widths)

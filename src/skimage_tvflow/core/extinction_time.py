@@ -65,6 +65,8 @@ def extinction_time(problem: Problem, rtol: float, report: Report | None = None)
     report : called at least every 40 ms of work with the fraction done; what it raises ends the
         search
     """
+    # What rounding has left of the means would pass for a structure that never vanishes.
+    problem = problem.centred()
     if problem.u.shape[1] == 1 and sum(n > 1 for n in problem.u.shape[2:]) <= 1:
         return _of_signals(problem)
     rtol = max(rtol, _FINEST)

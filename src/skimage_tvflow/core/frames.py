@@ -47,6 +47,8 @@ class Frames:
         requested time before
     bound : array of shape (N, M) or None, rigorous upper bound of the RMS error
     losses : N lists or None, values of an objective on the way to its minimum
+    hidden : array of shape (N,) or None, bool: items whose result is rounded so much, as they have
+        a large offset, that it misses the tolerance for that; :func:`.integrate.integrate` sets it
     """
 
     times: Sequence[float]
@@ -57,3 +59,4 @@ class Frames:
     dual: Tensor | None = None
     bound: np.ndarray | None = None
     losses: Sequence[list[float]] | None = None
+    hidden: np.ndarray | None = None

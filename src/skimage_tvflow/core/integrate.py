@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Protocol
 
@@ -40,6 +41,7 @@ def integrate(
     method: Method,
     *,
     request: OutputRequest,
+    tol: float | None = None,
     out: Tensor | None = None,
     report: Report | None = None,
 ) -> Iterator[Frames]:
@@ -52,6 +54,8 @@ def integrate(
     spacing : one per spatial axis
     method : starts an integrator
     request : which outputs besides the images
+    tol : in standard deviations of an item: one that the rounding of its result carries beyond has
+        not converged; None if the method has no tolerance
     out : Tensor of shape (N, T, C, *spatial), every image contiguous: the frames are put there if
         that saves a copy
     report : called every 20 to 40 ms with the fraction of the work that is done; it may raise
@@ -62,16 +66,24 @@ def integrate(
     if not moving:
         return
     problem = Problem.of(image, spacing)
-    units, flat = problem.units, problem.deviation == 0
-    size = problem.deviation * (1 + 2**10 * ROUNDING)  # summed in any order over 2**17 pixels
+    units, deviation, flat = problem.units, problem.deviation, problem.deviation == 0
+    size = deviation * (1 + 2**10 * ROUNDING)  # summed in any order over 2**17 pixels
     integrator = method(problem, request, report and throttled(report))
     del problem  # or its image would stay in memory as long as the frames are read
     if out is not None:
         out = out[:, len(times) - len(moving) :]
     n_iter, converged = np.zeros(len(flat), np.int64), np.ones(len(flat), np.bool_)
+    # When the mean is put back, a large offset hides a small contrast.
+    rounding = np.where(flat, 0.0, units.rounding())
+    # A tolerance below the precision itself is missed without any offset.
+    in_reach = tol is not None and tol > torch.finfo(image.dtype).eps
+    allowed = tol * deviation * units.scale if in_reach else math.inf
+    hidden = np.zeros(len(flat), np.bool_)
     for frames in integrator.frames(moving, out):
         u = frames.u
-        n_iter, converged = n_iter + frames.n_iter, converged & frames.converged
+        error = np.where(flat, 0.0, frames.error.T * units.scale)
+        hidden |= _carried_beyond(allowed, error, rounding).any(0)
+        n_iter, converged = n_iter + frames.n_iter, converged & frames.converged & ~hidden
         if flat.any():
             u[flat] = image[flat][:, None]
         bound = frames.bound
@@ -81,18 +93,28 @@ def integrate(
             largest = torch.stack(u.flatten(2).aminmax(dim=2)).abs().amax(0).cpu().numpy()
             last_place = largest.astype(np.float64) * torch.finfo(u.dtype).eps
             bound = np.where(flat, 0.0, bound + last_place.T).T
-        # When the mean is put back, a large offset hides a small contrast.
-        rounding = np.where(flat, 0.0, units.rounding())
         yield Frames(
             times=frames.times,
             u=u,
-            error=np.hypot(frames.error.T * units.scale, rounding).T,
+            error=np.hypot(error, rounding).T,
             n_iter=n_iter,
             converged=converged,
             dual=frames.dual,
             bound=bound,
             losses=frames.losses,
+            hidden=hidden.copy(),
         )
+
+
+def _carried_beyond(
+    allowed: np.ndarray | float, error: np.ndarray, rounding: np.ndarray
+) -> np.ndarray:
+    """Whether it is the rounding of the results that takes them beyond the ``allowed`` error.
+
+    An error of the method that is larger than that is not the matter of the rounding: with a given
+    number of steps the tolerance is one of their solves alone.
+    """
+    return np.where(error <= allowed, np.hypot(error, rounding), rounding) > allowed
 
 
 def _distance_from_mean(u: Tensor, units: Units) -> np.ndarray:

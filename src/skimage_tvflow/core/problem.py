@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends import select as backends
+from skimage_tvflow.core.operators import exact_dtype, rms
 from skimage_tvflow.core.scaling import Units
 
 # In the solver's units every image of less than 1e17 pixels is constant by this time: N pixels
@@ -42,6 +44,11 @@ class Problem:
         Standard deviation of every item of ``u``.
     rounding : array of shape (N,)
         Upper bound of the RMS distance between ``u`` and the image in these units.
+
+    Notes
+    -----
+    What the rounding of the mean leaves in ``u`` is as large as the contrast itself where that is
+    a few units in the last place. :meth:`centred` takes it off.
     """
 
     u: Tensor
@@ -69,6 +76,17 @@ class Problem:
             deviation=scaled.deviation,
             rounding=np.where(scaled.deviation > 0, scaled.deviation + finfo.tiny, 0) * finfo.eps,
         )
+
+    def centred(self) -> Problem:
+        """Return the problem of ``u`` without the means that rounding has left in it.
+
+        For what is asked of the structures alone: the way back to the image leads to values that
+        lack these means.
+        """
+        exact = self.u.to(exact_dtype(self.u))
+        exact = exact - exact.mean(tuple(range(2, exact.ndim)), keepdim=True)
+        deviation = rms(exact).cpu().numpy()
+        return dataclasses.replace(self, u=exact.to(self.u.dtype), deviation=deviation)
 
 
 def solver_times(times: Sequence[float] | np.ndarray, unit: np.ndarray) -> np.ndarray:

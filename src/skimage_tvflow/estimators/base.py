@@ -203,7 +203,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         for frames in fork_safe_items(self._integrate(flow_input)):
             for m in range(len(frames.times)):
                 yield flow_input.frame(frames.u[:, m].contiguous())
-        self._warn(frames.error.T, frames.converged, flow_input.image.dtype)
+        self._warn(frames.error.T, frames.converged, flow_input.image.dtype, frames.hidden)
 
     @fork_safe()
     def _check_input(self, image: Any, t: Any) -> FlowInput:
@@ -245,6 +245,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             flow_input.spacing,
             self._method(flow_input),
             request=request,
+            tol=getattr(self, "tol", None),
             out=out,
             report=report,
         )
@@ -300,7 +301,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         except StoppedByCallback:
             builder.stop()
         else:
-            self._warn(builder.error, builder.converged, flow_input.image.dtype)
+            dtype = flow_input.image.dtype
+            self._warn(builder.error, builder.converged, dtype, builder.hidden)
         return builder
 
     def _items_per_batch(self, flow_input: FlowInput) -> int:
@@ -311,14 +313,21 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             return image.shape[0]
         return max(1, self._bytes_per_batch // image[0].nbytes)
 
-    def _warn(self, error: np.ndarray, converged: np.ndarray, dtype: torch.dtype) -> None:
+    def _warn(
+        self,
+        error: np.ndarray,
+        converged: np.ndarray,
+        dtype: torch.dtype,
+        hidden: np.ndarray | None,
+    ) -> None:
         if converged.all():
             return
         failed = int(np.sum(~converged))
+        advice = self._advice(dtype) if hidden is None or not hidden.any() else _offset(dtype)
         warnings.warn(
             f"{failed} of {converged.size} images or channels did not reach the wanted accuracy, "
             f"tol={self.tol}: the worst estimate is {np.nanmax(error[:, ~converged]):.1e} in the "
-            f"values of the image. {self._advice(dtype)}",
+            f"values of the image. {advice}",
             ConvergenceWarning,
             stacklevel=stacklevel_of_caller(),
         )
@@ -343,6 +352,16 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         tags.input_tags.two_d_array = self.batch_axis == 0
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _offset(dtype: torch.dtype) -> str:
+    """What to do about an offset beside which the result has too few digits for the contrast."""
+    name = str(dtype).removeprefix("torch.")
+    other = "Pass a float64 image, or subtract" if dtype == torch.float32 else "Subtract"
+    return (
+        f"The offset of the image hides its contrast: so near the mean {name} has too few digits "
+        f"for that tol. {other} the mean of the image first."
+    )
 
 
 def _is_table(axes: ImageAxes) -> bool:

@@ -48,7 +48,7 @@ class ChambolleTVFlow(BaseTVFlow):
         1: implicit Euler. 2: Richardson extrapolation of two solutions, the second with every step
         bisected.
     tol : float or None, default=1e-3
-        OutputRequest root-mean-square error, relative to the standard deviation of each independent
+        Requested root-mean-square error, relative to the standard deviation of each independent
         image. With an integer `n_steps` it speaks of the solves of the steps, not of the length of
         the steps. None takes exactly `max_num_iter` iterations in every step.
     algorithm : {"accelerated", "projection"}, default="accelerated"

@@ -31,6 +31,8 @@ class ResultBuilder:
         Estimated errors.
     converged : array of shape (N,)
         Whether they are within the tolerance.
+    hidden : array of shape (N,)
+        Whether it is the offset of the image that keeps them from it.
     """
 
     def __init__(self, flow_input: FlowInput, request: OutputRequest) -> None:
@@ -44,6 +46,7 @@ class ResultBuilder:
         self.error = np.empty((n_times, n))
         self._bound = np.empty((n_times, n)) if request.bound else None
         self._n_iter, self.converged = np.empty(n, np.int64), np.empty(n, np.bool_)
+        self.hidden = np.zeros(n, np.bool_)
         self._losses: list[list[float]] = []
         # Requested times reached by the items in progress, and by all items.
         self._reached = self._finished = 0
@@ -84,6 +87,8 @@ class ResultBuilder:
         if self._bound is not None and frames.bound is not None:
             self._bound[now, items] = frames.bound.T
         self._n_iter[items], self.converged[items] = frames.n_iter, frames.converged
+        if frames.hidden is not None:
+            self.hidden[items] = frames.hidden
         if frames.losses is not None:
             self._losses += frames.losses
         if self._dual is not None and frames.dual is not None:

@@ -122,7 +122,7 @@ def flow_bands(
             if before is not None:
                 yield Band(now, now * (slope - before), before)
             before, last, now = slope, u, time
-    flow._warn(frames.error.T, frames.converged, flow_input.image.dtype)
+    flow._warn(frames.error.T, frames.converged, flow_input.image.dtype, frames.hidden)
     if report is not None:
         report(1.0)
     assert before is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,17 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.backends.torch.sweep import accelerated
 from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.momentum import Momentum
-from skimage_tvflow.core.networks.unrolled import NetworkState, UnrolledNet
+from skimage_tvflow.core.integrators.network_guard import guarded, solved
+from skimage_tvflow.core.networks.unrolled import UnrolledNet
 from skimage_tvflow.core.operators import (
     column,
     distance,
-    divergence,
     exact_dtype,
-    norm_bound,
-    total_variation,
 )
 from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report
@@ -33,10 +28,6 @@ from skimage_tvflow.core.recorder import SampledTrajectory, stack_samples
 # At the same work WINDOW = .2 has errors 11 to 21 % smaller, _GROWTH = .9 errors 4 to 6 % smaller.
 WINDOW = 0.8
 _GROWTH = 0.5
-
-# Iterations of the dual solve in a step in which the network has raised the total variation: the
-# best of 5 to 160 on single pixels, checkerboards and stripes.
-_RESCUE = 40
 
 
 @dataclass(frozen=True)
@@ -117,9 +108,8 @@ class NetworkIntegrator:
         while going:
             count = self._settings.refine + self._net.n_layers(state)
             with torch.no_grad():
-                before = state.g
-                state = self._net.step(state, self._polish if self._settings.refine else None)
-                state = self._steadied(before, state)
+                polish = self._polish if self._settings.refine else None
+                state = guarded(state, self._net.step(state, polish), count, self._spacing)
             after = state.g * column(step, state.g)
             for k, i in enumerate(going):
                 if not paths[i].vanish():
@@ -144,30 +134,9 @@ class NetworkIntegrator:
         later = (np.maximum(windows, 1) ** (1 - _GROWTH) - 1) / (1 - _GROWTH)
         return np.ceil(self._settings.n_steps * (np.minimum(windows, 1) + later))
 
-    def _steadied(self, before: Tensor, state: NetworkState) -> NetworkState:
-        """The state after a step from ``before``, solved anew where it raised the variation.
-
-        A step of the flow never does. Patterns that the network has not learned, such as single
-        pixels, would otherwise grow from step to step.
-        """
-        risen = total_variation(state.g, self._spacing) > total_variation(before, self._spacing)
-        items = risen.nonzero()[:, 0]
-        if not len(items):
-            return state
-        z, g = state.z.clone(), state.g.clone()
-        z[items] = self._polish(before[items], z[items], _RESCUE)
-        g[items] = before[items] + divergence(z[items][:, None], self._spacing)
-        return dataclasses.replace(state, g=g, z=z)
-
-    def _polish(self, g: Tensor, z: Tensor, n_iter: int | None = None) -> Tensor:
-        """Iterations of the dual solve, ``refine`` by default, from the network's answer."""
-        n_iter = self._settings.refine if n_iter is None else n_iter
-        momenta = Momentum.planned(n_iter, norm_bound(self._spacing, g.shape[2:]))
-        phi = previous = z[:, None]
-        for j in range(n_iter):
-            momentum = momenta[j % len(momenta)]
-            phi, previous = accelerated(g, phi, previous, momentum, self._spacing), phi
-        return phi[:, 0]
+    def _polish(self, g: Tensor, z: Tensor) -> Tensor:
+        """The ``refine`` iterations of the dual solve, from the network's answer."""
+        return solved(g, z, z, self._settings.refine, self._spacing)
 
     def _gathered(
         self, times: Sequence[float], paths: Sequence[SampledTrajectory], n_iter: np.ndarray
