@@ -34,13 +34,13 @@ from skimage_tvflow.core.step_control import even, iterations_for
 _FIRST, _RATIO = 0.003, 1.25
 # A grid whose cells are h pixels long serves up to the time _SWITCH h. Grids of fewer than twice
 # _FEWEST pixels along an axis are not halved along it: a coarse disc vanishes some per cent early.
-_SWITCH, _FEWEST = 6.0, 64
+_SWITCH, _FEWEST = 5.0, 64
 # Relative error of the implicit steps' solves; 1e-2 costs three dB.
-_TOL = 2e-3
+_TOL = 3e-3
 # Times that are solved together, with as many iterations each.
 _CHUNK = 4
 # An item with less than this part of its deviation left is counted as extinct.
-_GONE = 0.02
+_GONE = 0.002
 # RMS error in deviations from the time _SWITCH on; before, it grows like the square root of t.
 _ERROR = 0.03
 

@@ -21,6 +21,8 @@ from torch import Tensor
 _MARGIN = 0.7
 # At least as many intervals, so that their curvature can be measured.
 _FEWEST_INTERVALS = 4
+# The curvature at time 0 is at most this many times that of the first knot after it.
+_STEEPEST = 4.0
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,10 @@ class Knots:
         numpy.ndarray of shape (K - 1, *batch_shape)
             RMS errors, in the values of the image.
         """
-        bent = self.curvature
+        bent = self.curvature.copy()
+        if len(bent) > 3:  # the flow bends most at its beginning: go on as from knot 2 to knot 1
+            growth = np.divide(bent[1], bent[2], out=np.ones_like(bent[1]), where=bent[2] > 0)
+            bent[0] = bent[1] * np.clip(growth, 1, _STEEPEST)
         steps = np.diff(self.times).reshape(-1, *[1] * (bent.ndim - 1))
         return steps**2 / 8 * np.maximum(bent[:-1], bent[1:])
 
