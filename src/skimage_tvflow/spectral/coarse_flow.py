@@ -40,7 +40,7 @@ _TOL = 3e-3
 # Times that are solved together, with as many iterations each.
 _CHUNK = 4
 # An item with less than this part of its deviation left is counted as extinct.
-_GONE = 0.002
+_GONE = 0.005
 # RMS error in deviations from the time _SWITCH on; before, it grows like the square root of t.
 _ERROR = 0.03
 
@@ -104,12 +104,14 @@ class RoughFlow:
     Attributes
     ----------
     frames : list of RoughFrame, at increasing times above 0
-    bend : array of shape (M, N), RMS of the second derivative of u by t at their times
+    unit : float, the time that the rest is measured in: a deviation times the spacing
+    bend : array of shape (M, N), RMS of the second derivative of u by t / unit at their times
     extinction : array of shape (N,), extinction times; infinite where an item still moves
     error : array of shape (M, N), RMS error to be expected
     """
 
     frames: list[RoughFrame]
+    unit: float
     bend: np.ndarray
     extinction: np.ndarray
     error: np.ndarray
@@ -132,12 +134,12 @@ def rough_flow(
             frames.append(RoughFrame(time * unit, v, march.halvings, scale, mean))
         if report is not None:
             report(1 - 1 / (1 + len(frames) / 30))
-    bend = np.array(march.bend + march.bend[-1:])
+    bend = np.array(march.bend + march.bend[-1:]) * scale
     deviation = operators.rms(u / scale).cpu().numpy() * scale
     times = np.array([frame.time for frame in frames])
     late = np.minimum(np.divide.outer(times, np.where(deviation > 0, deviation, 1) * finest), _SWITCH)
     error = _ERROR * deviation * np.sqrt(late / _SWITCH)
-    return RoughFlow(frames, bend * (scale / unit**2), march.extinction * unit, error)
+    return RoughFlow(frames, unit, bend, march.extinction * unit, error)
 
 
 class _March:

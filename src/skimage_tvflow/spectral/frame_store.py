@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 import torch
@@ -26,12 +28,11 @@ class FrameStore:
     """
 
     def __init__(self, on_disk: bool, folder: str | Path | None) -> None:
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
         self._count = 0
         if on_disk:
-            self._folder = tempfile.TemporaryDirectory(
-                prefix="skimage_tvflow-", dir=folder, ignore_cleanup_errors=True
-            )
+            self._folder = Path(tempfile.mkdtemp(prefix="skimage_tvflow-", dir=folder))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
     def keep(self, frame: Tensor) -> Tensor:
         """
@@ -49,7 +50,7 @@ class FrameStore:
         """
         if self._folder is None or frame.device.type != "cpu":
             return frame.contiguous()
-        path = Path(self._folder.name, f"{self._count}.frame")
+        path = self._folder / f"{self._count}.frame"
         self._count += 1
         kept = torch.from_file(str(path), shared=True, size=frame.numel(), dtype=frame.dtype)
         with contextlib.suppress(OSError):  # Windows keeps the name of an open file

@@ -41,9 +41,11 @@ class Knots:
     error : numpy.ndarray of shape (K, *batch_shape)
         Estimated RMS errors of the frames.
     curvature : numpy.ndarray of shape (K, *batch_shape)
-        RMS of the second derivative by t; 0 for the first and the last.
+        RMS of the second derivative by t / unit; 0 for the first and the last.
     fine : numpy.ndarray of bool, shape (K,)
         Which frames are solved to the tolerance.
+    unit : float
+        A time of the size of the flow's own, as squares of others may be out of range.
     """
 
     times: np.ndarray
@@ -52,6 +54,7 @@ class Knots:
     error: np.ndarray
     curvature: np.ndarray
     fine: np.ndarray
+    unit: float
 
     def locate(self, t: float) -> tuple[int, float]:
         """
@@ -149,7 +152,7 @@ class Knots:
         if len(bent) > 3:  # the flow bends most at its beginning: go on as from knot 2 to knot 1
             growth = np.divide(bent[1], bent[2], out=np.ones_like(bent[1]), where=bent[2] > 0)
             bent[0] = bent[1] * np.clip(growth, 1, _STEEPEST)
-        steps = np.diff(self.times).reshape(-1, *[1] * (bent.ndim - 1))
+        steps = (np.diff(self.times) / self.unit).reshape(-1, *[1] * (bent.ndim - 1))
         return steps**2 / 8 * np.maximum(bent[:-1], bent[1:])
 
     def put(
@@ -189,6 +192,7 @@ class Knots:
             error=insert(self.error, error),
             curvature=insert(self.curvature, np.zeros_like(self.curvature[0])),
             fine=insert(self.fine, fine),
+            unit=self.unit,
         )
 
     def first(self, n: int) -> Knots:
@@ -205,7 +209,8 @@ class Knots:
         Knots
             These.
         """
-        return Knots(**{f.name: getattr(self, f.name)[:n] for f in dataclasses.fields(self)})
+        names = [field.name for field in dataclasses.fields(self) if field.name != "unit"]
+        return dataclasses.replace(self, **{name: getattr(self, name)[:n] for name in names})
 
 
 def plan_times(
@@ -217,7 +222,7 @@ def plan_times(
     Parameters
     ----------
     times : numpy.ndarray of shape (M,)
-        Increasing times > 0 at which the curvature is known.
+        Increasing times > 0 at which the curvature is known, in its unit.
     curvature : numpy.ndarray of shape (M, N)
         RMS of the second derivative of N items.
     end : float

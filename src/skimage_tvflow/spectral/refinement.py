@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -55,6 +56,8 @@ class Growth:
         The last time; None for the extinction.
     store : FrameStore
         Where the frames are kept.
+    may_grow : bool
+        Whether `flow` is the estimator that the space was begun with.
     """
 
     flow_input: FlowInput
@@ -63,6 +66,7 @@ class Growth:
     deviation: np.ndarray
     t_max: float | None
     store: FrameStore
+    may_grow: bool = True
 
     def begin(self, report: Report | None) -> tuple[Knots, np.ndarray]:
         """
@@ -86,20 +90,22 @@ class Growth:
         if not moving.any() or t_max == 0:
             return knots, np.empty(0)
         rough = rough_flow(image, self.flow_input.spacing, t_max, report)
+        knots = dataclasses.replace(knots, unit=rough.unit)
         times = np.array([frame.time for frame in rough.frames])
         allowed = np.where(moving, self.deviation, np.inf)
         extinction = rough.extinction[moving].max()
         end = float(min(extinction, np.inf if t_max is None else t_max))
-        for time in plan_times(times, rough.bend, end, _ROUGH_TOL * allowed):
+        plan = partial(plan_times, times / rough.unit, rough.bend, end / rough.unit)
+        for time in plan(_ROUGH_TOL * allowed) * rough.unit:
             k = int(np.abs(times - time).argmin())
             if times[k] > knots.times[-1]:
                 knots = self.put(knots, times[k], rough.frames[k].image(), rough.error[k], False)
-        plan = plan_times(times, rough.bend, end, self.tol * allowed)
+        fine = plan(self.tol * allowed) * rough.unit
         if t_max is None or extinction < t_max:
-            plan = np.append(plan, np.multiply(_BEYOND, end))
+            fine = np.append(fine, np.multiply(_BEYOND, end))
         if t_max is not None:
-            plan = np.append(plan[plan < t_max], t_max)
-        return knots, plan
+            fine = np.append(fine[fine < t_max], t_max)
+        return knots, fine
 
     def refine(
         self, knots: Knots, plan: np.ndarray, report: Report | None, accept: Callable[[Knots], None]
@@ -194,7 +200,7 @@ class Growth:
         zero = np.zeros((1, *axes.batch_shape))
         frame = self.store.keep(axes.from_core(image.clone()))
         variation = self._variation(image)[None]
-        return Knots(np.zeros(1), (frame,), variation, zero, zero.copy(), np.ones(1, np.bool_))
+        return Knots(np.zeros(1), (frame,), variation, zero, zero.copy(), np.ones(1, np.bool_), 1.0)
 
     def _solve(
         self, knots: Knots, start: float, times: np.ndarray, report: Report | None
@@ -240,11 +246,11 @@ class Growth:
     def _scale(self) -> float:
         """Unit in which squares of values are in range."""
         largest = float(self.deviation.max())
-        return largest if not 1e-9 < largest < 1e9 else 1.0
+        return 1.0 if largest == 0 or 1e-9 < largest < 1e9 else largest
 
     def _curvature(self, knots: Knots, k: int) -> np.ndarray:
         """RMS of the second derivative at knot k, from its neighbours."""
-        first, second = np.diff(knots.times[k - 1 : k + 2])
+        first, second = np.diff(knots.times[k - 1 : k + 2]) / knots.unit
         between = torch.lerp(knots.frames[k - 1], knots.frames[k + 1], first / (first + second))
         axes, scale = self.flow_input.axes, self._scale()
         off = axes.to_core((between - knots.frames[k]) / scale)

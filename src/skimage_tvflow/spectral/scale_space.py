@@ -289,6 +289,7 @@ class ScaleSpace:
             )
         try:
             if not self._complete:
+                self._check_growth()
                 self._refine(report)
             if report is not None:
                 report(1.0)
@@ -344,6 +345,13 @@ class ScaleSpace:
 
         self._growth.refine(self._knots, self._plan, report, accept)
         self._complete = True
+
+    def _check_growth(self) -> None:
+        if not self._growth.may_grow:
+            raise ValueError(
+                "This space was loaded, and its flow was no ChambolleTVFlow, so the file does not "
+                "say how to go on. Refine it before it is saved: scale_space(image, flow=flow)."
+            )
 
     def _restore(self, image: Tensor) -> Any:
         return self._growth.flow_input.restore(image)
