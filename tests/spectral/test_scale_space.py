@@ -112,7 +112,8 @@ class TestAnyTime:
         assert np.array_equal(space(0), image)
         t = 0.3 * np.max(space.extinction_time)
         u = space(t)
-        assert u.dtype == image.dtype and u.shape == image.shape
+        assert u.dtype == image.dtype
+        assert u.shape == image.shape
         tight = tv_flow(image, t, tol=5e-4, **parameters)
         assert rms(u - tight) < 0.015 * image.std()
         assert space([t, 0.0, t]).shape == (3, *shape)
@@ -129,7 +130,8 @@ class TestAnyTime:
     def test_extinction(self, image, space):
         assert space.extinction_time == pytest.approx(extinction_time(image), rel=0.05)
         late = space(10 * space.extinction_time)
-        assert np.allclose(late, image.mean()) and np.ptp(late) == 0
+        assert np.allclose(late, image.mean())
+        assert np.ptp(late) == 0
         assert space.total_variation(space.extinction_time) == 0
 
     @pytest.mark.parametrize("scale", [1e-30, 1e200])
@@ -151,20 +153,24 @@ class TestAnyTime:
 class TestEnds:
     def test_a_constant_image(self):
         space = scale_space(np.full((5, 6), 3.0))
-        assert space.extinction_time == 0 and np.array_equal(space(7.0), np.full((5, 6), 3.0))
+        assert space.extinction_time == 0
+        assert np.array_equal(space(7.0), np.full((5, 6), 3.0))
         assert space.total_variation([0, 1]).tolist() == [0, 0]
-        assert space.error_estimate(0.5) == 0 and space.is_refined
+        assert space.error_estimate(0.5) == 0
+        assert space.is_refined
         assert np.array_equal(space.low_pass(1.0), space(0))
 
     def test_no_time(self, image):
         space = scale_space(image, t_max=0)
-        assert np.array_equal(space(0.0), image) and np.isnan(space.extinction_time)
+        assert np.array_equal(space(0.0), image)
+        assert np.isnan(space.extinction_time)
         with pytest.raises(ValueError, match=r"t_max=0.1"):
             space(0.1)
 
     def test_a_short_space(self, image):
         space = scale_space(image, t_max=0.5, tol=5e-3)
-        assert space.times[-1] == 0.5 and np.isnan(space.extinction_time)
+        assert space.times[-1] == 0.5
+        assert np.isnan(space.extinction_time)
         tight = tv_flow(image, 0.5, tol=5e-4)
         assert rms(space(0.5) - tight) < 0.01 * image.std()
         for use in (space, space.low_pass, space.total_variation, space.error_estimate):
@@ -198,7 +204,9 @@ class TestEnds:
         tensor = torch.from_numpy(image).to(device)
         space = scale_space(tensor, tol=0.01)
         u = space(0.3)
-        assert isinstance(u, torch.Tensor) and u.device == tensor.device and u.dtype == tensor.dtype
+        assert isinstance(u, torch.Tensor)
+        assert u.device == tensor.device
+        assert u.dtype == tensor.dtype
         assert torch.equal(space(0), tensor)
 
 
@@ -258,7 +266,8 @@ class TestGrowth:
         """40 dB, the image's range as the peak, at every time."""
         image = np.kron(photographs()[k], np.ones((2, 2))) if k < 5 else photographs()[k]
         space = scale_space(image, refine=False)
-        assert not space.is_refined and space.refined_until == 0
+        assert not space.is_refined
+        assert space.refined_until == 0
         times = np.geomspace(1e-2, 1, 12) * space.times[-1]
         tight = tv_flow(image, times, tol=1e-3)
         errors = np.array([rms(u - v) for u, v in zip(space(times), tight, strict=True)])
@@ -269,7 +278,8 @@ class TestGrowth:
     def test_refined_later_is_the_same(self, image):
         space = scale_space(image, tol=5e-3, refine=False)
         later = space.refine()
-        assert later is space and space.is_refined
+        assert later is space
+        assert space.is_refined
         at_once = scale_space(image, tol=5e-3)
         assert np.array_equal(space.times, at_once.times)
         assert all(map(np.array_equal, space.frames, at_once.frames))
@@ -279,7 +289,8 @@ class TestGrowth:
         whole = scale_space(image, tol=3e-3)
         space.refine(callback=lambda progress: space.refined_until > 0.3)
         stopped = space.refined_until
-        assert 0.3 < stopped < space.times[-1] and not space.is_refined
+        assert 0.3 < stopped < space.times[-1]
+        assert not space.is_refined
         assert rms(space(0.2) - whole(0.2)) < 3e-3 * image.std()
         assert space.error_estimate(0.2) < space.error_estimate(1.5)
         assert np.all(np.diff(space.times) > 0)
@@ -295,12 +306,14 @@ class TestGrowth:
     def test_stopped_after_the_rough_space(self, image):
         seen = []
         space = scale_space(image, tol=1e-3, callback=lambda p: seen.append(p) or p > 0.3)
-        assert not space.is_refined and 0 < space.refined_until < space.times[-1]
+        assert not space.is_refined
+        assert 0 < space.refined_until < space.times[-1]
 
     def test_progress(self, image):
         seen = []
         scale_space(image, tol=3e-3, callback=seen.append)
-        assert seen == sorted(seen) and seen[-1] == 1.0
+        assert seen == sorted(seen)
+        assert seen[-1] == 1.0
 
     def test_a_reader_always_sees_a_valid_space(self, image):
         space = scale_space(image, tol=2e-3, refine=False)
@@ -312,7 +325,8 @@ class TestGrowth:
                 worst = max(worst, rms(space(t) - u))
             n += 1
         worker.join()
-        assert worst < 0.05 * image.std() and space.is_refined
+        assert worst < 0.05 * image.std()
+        assert space.is_refined
 
     def test_one_worker_at_a_time(self, image):
         space = scale_space(image, refine=False)
@@ -324,7 +338,8 @@ class TestFiles:
     def test_bit_for_bit(self, image, space, tmp_path):
         space.save(tmp_path / "space.npz")
         loaded = ScaleSpace.load(tmp_path / "space.npz")
-        assert np.array_equal(loaded.times, space.times) and loaded.is_refined
+        assert np.array_equal(loaded.times, space.times)
+        assert loaded.is_refined
         assert all(map(np.array_equal, loaded.frames, space.frames))
         for t in (0.0, 0.31, 1e3):
             assert np.array_equal(loaded(t), space(t))

@@ -2,12 +2,7 @@ r"""A rough flow in a tenth of the time: late times on images of fewer pixels.
 
 By the time t the structures narrower than about :math:`t / \sigma` pixels have vanished, for an
 image of standard deviation :math:`\sigma`, and what is left shows on a coarser grid. So an image is
-halved whenever t doubles. Back on the finer grid the edges are sharpened: with the detail
-:math:`d = u - P p` that halving took away at the time of the switch, from u to p,
-
-.. math:: u(t) \approx P p(t) + P w(t) \, d, \qquad w(t) = \min(1, |Dp(t)| / |Dp(t_s)|),
-
-as an edge keeps its shape while its contrast decreases.
+halved whenever t doubles.
 """
 
 from __future__ import annotations
@@ -28,13 +23,13 @@ from skimage_tvflow.core.integrators.euler_steps import EulerSettings
 from skimage_tvflow.core.integrators.given_steps import GivenIterations
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.step_control import even, iterations_for
+from skimage_tvflow.spectral.halved_grid import Halving, halve
 
 # Times of the rough flow, in standard deviations times the spacing: the first one, and the ratio of
 # neighbours. White noise moves fastest, and at tol=1e-3 it needs no knot before .04.
 _FIRST, _RATIO = 0.003, 1.25
-# A grid whose cells are h pixels long serves up to the time _SWITCH h. Grids of fewer than twice
-# _FEWEST pixels along an axis are not halved along it: a coarse disc vanishes some per cent early.
-_SWITCH, _FEWEST = 5.0, 64
+# A grid whose cells are h pixels long serves up to the time _SWITCH h.
+_SWITCH = 5.0
 # Relative error of the implicit steps' solves; 1e-2 costs three dB.
 _TOL = 3e-3
 # Times that are solved together, with as many iterations each.
@@ -43,32 +38,6 @@ _CHUNK = 4
 _GONE = 0.005
 # RMS error in deviations from the time _SWITCH on; before, it grows like the square root of t.
 _ERROR = 0.03
-
-
-@dataclass(frozen=True)
-class _Halving:
-    """The way back from a grid to the finer one before it, fixed at the time of the switch."""
-
-    detail: Tensor
-    steepness: Tensor
-    axes: tuple[int, ...]
-    spacing: tuple[float, ...]
-
-    @classmethod
-    def of(cls, u: Tensor, spacing: Sequence[float]) -> tuple[_Halving, Tensor]:
-        """Halve ``u``, shape (N, C, *spatial), along its long and finely sampled axes."""
-        axes = _long_axes(u, spacing)
-        p = _halve_all(u, axes)
-        coarse = tuple(h * (2 if k + 2 in axes else 1) for k, h in enumerate(spacing))
-        steepness = _steepness(p, coarse)
-        return cls(u - _stretch_to(p, u, axes), steepness, axes, coarse), p
-
-    def back(self, p: Tensor) -> Tensor:
-        """The image on the finer grid whose means are about ``p``."""
-        least = torch.finfo(p.dtype).tiny
-        share = (_steepness(p, self.spacing) / self.steepness.clamp(min=least)).clamp_(max=1)
-        fine = _stretch_to(share, self.detail, self.axes) * self.detail
-        return fine.add_(_stretch_to(p, self.detail, self.axes))
 
 
 @dataclass(frozen=True)
@@ -83,7 +52,7 @@ class RoughFrame:
 
     time: float
     u: Tensor
-    _halvings: tuple[_Halving, ...]
+    _halvings: tuple[Halving, ...]
     _scale: float
     _mean: Tensor
 
@@ -137,7 +106,9 @@ def rough_flow(
     bend = np.array(march.bend + march.bend[-1:]) * scale
     deviation = operators.rms(u / scale).cpu().numpy() * scale
     times = np.array([frame.time for frame in frames])
-    late = np.minimum(np.divide.outer(times, np.where(deviation > 0, deviation, 1) * finest), _SWITCH)
+    late = np.minimum(
+        np.divide.outer(times, np.where(deviation > 0, deviation, 1) * finest), _SWITCH
+    )
     error = _ERROR * deviation * np.sqrt(late / _SWITCH)
     return RoughFlow(frames, unit, bend, march.extinction * unit, error)
 
@@ -149,7 +120,7 @@ class _March:
         self._now, self._next, self._until = 0.0, _FIRST, _SWITCH
         self._last: list[tuple[float, Tensor]] = [(0.0, u)]
         self._spacing, self._start = tuple(spacing), operators.rms(u).cpu().numpy()
-        self.halvings: tuple[_Halving, ...] = ()
+        self.halvings: tuple[Halving, ...] = ()
         self.bend: list[np.ndarray] = []
         self.extinction = np.where(self._start > 0, np.inf, 0.0)
 
@@ -191,12 +162,12 @@ class _March:
 
     def _halve(self) -> None:
         self._until *= 2
-        halving, u = _Halving.of(self._last[-1][1], self._spacing)
+        halving, u = Halving.of(self._last[-1][1], self._spacing)
         if not halving.axes:
             return
         self.halvings += (halving,)
         self._spacing = halving.spacing
-        self._last = [(t, _halve_all(v, halving.axes)) for t, v in self._last[:-1]]
+        self._last = [(t, halve(v, halving.axes)) for t, v in self._last[:-1]]
         self._last.append((self._now, u))
 
 
@@ -207,49 +178,6 @@ def second_derivative(
     first, second = b[0] - a[0], c[0] - b[0]
     between = torch.lerp(a[1], c[1], first / (first + second))
     return operators.distance(between, b[1]).cpu().numpy() * 2 / (first * second)
-
-
-def _long_axes(u: Tensor, spacing: Sequence[float]) -> tuple[int, ...]:
-    """Axes that have pixels to spare, and whose spacing is not coarser than that of the others."""
-    long = [k for k in range(len(spacing)) if u.shape[k + 2] >= 2 * _FEWEST]
-    finest = min((spacing[k] for k in long), default=0.0)
-    return tuple(k + 2 for k in long if spacing[k] < 1.5 * finest)
-
-
-def _halve(u: Tensor, axis: int) -> Tensor:
-    """Means of pairs of neighbours; the last of an odd number is alone."""
-    pairs = u.shape[axis] // 2
-    whole = u.narrow(axis, 0, 2 * pairs).unflatten(axis, (pairs, 2)).mean(axis + 1)
-    rest = u.narrow(axis, 2 * pairs, u.shape[axis] - 2 * pairs)
-    return torch.cat([whole, rest], axis) if rest.shape[axis] else whole
-
-
-def _halve_all(u: Tensor, axes: tuple[int, ...]) -> Tensor:
-    for axis in axes:
-        u = _halve(u, axis)
-    return u
-
-
-def _stretch_to(p: Tensor, like: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Interpolate linearly between the means of pairs, to the size of ``like``."""
-    for axis in axes:
-        n, size = p.shape[axis], like.shape[axis]
-        left = torch.cat([p.narrow(axis, 0, 1), p.narrow(axis, 0, n - 1)], axis)
-        right = torch.cat([p.narrow(axis, 1, n - 1), p.narrow(axis, n - 1, 1)], axis)
-        pairs = torch.stack([p.lerp(left, 0.25), p.lerp(right, 0.25)], axis + 1)
-        p = pairs.flatten(axis, axis + 1).narrow(axis, 0, size)
-    return p
-
-
-def _steepness(p: Tensor, spacing: Sequence[float]) -> Tensor:
-    """|Dp|, blurred a little so that an edge has one value on both of its sides."""
-    length = operators.magnitude(operators.gradient(p, spacing))[:, None]
-    for axis in range(2, p.ndim):
-        n = length.shape[axis]
-        left = torch.cat([length.narrow(axis, 0, 1), length.narrow(axis, 0, n - 1)], axis)
-        right = torch.cat([length.narrow(axis, 1, n - 1), length.narrow(axis, n - 1, 1)], axis)
-        length = length / 2 + (left + right) / 4
-    return length
 
 
 def _mean_of(u: Tensor) -> Tensor:

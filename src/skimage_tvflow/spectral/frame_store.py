@@ -6,6 +6,7 @@ import contextlib
 import shutil
 import tempfile
 import weakref
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -27,7 +28,7 @@ class FrameStore:
         Where the files lie; None for the system's folder of temporary files.
     """
 
-    def __init__(self, on_disk: bool, folder: str | Path | None) -> None:
+    def __init__(self, on_disk: bool, folder: str | PathLike[str] | None) -> None:
         self._folder: Path | None = None
         self._count = 0
         if on_disk:

@@ -12,7 +12,8 @@ from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.numbers import check_number
 from skimage_tvflow.spectral.flow_bands import check_input
 from skimage_tvflow.spectral.frame_store import FrameStore
-from skimage_tvflow.spectral.refinement import Growth, deviations
+from skimage_tvflow.spectral.measures import Measures
+from skimage_tvflow.spectral.refinement import Growth
 from skimage_tvflow.spectral.scale_space import ScaleSpace
 
 # A space of a photograph has about so many frames at tol=1e-3; this decides about memory or disk.
@@ -129,7 +130,7 @@ def scale_space(
     tol = tol or getattr(flow, "tol", None) or _TOL
     size = flow_input.image.nbytes * _FRAMES
     store = FrameStore(size > max_bytes, folder)
-    growth = Growth(flow_input, flow, tol, deviations(flow_input.image), t_max, store)
+    growth = Growth(flow_input, flow, tol, Measures.of(flow_input), t_max, store)
     space = ScaleSpace(growth, *growth.begin(share_of(report, 0, _ROUGH_SHARE if refine else 1)))
     if refine:
         if report is not None:

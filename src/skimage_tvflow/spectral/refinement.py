@@ -12,10 +12,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from skimage_tvflow.core import operators
 from skimage_tvflow.core.operators import exact_dtype
 from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
@@ -24,13 +22,12 @@ from skimage_tvflow.inputs.times import resolve_times
 from skimage_tvflow.spectral.coarse_flow import rough_flow
 from skimage_tvflow.spectral.frame_store import FrameStore
 from skimage_tvflow.spectral.knots import Knots, plan_times
+from skimage_tvflow.spectral.measures import STILL, Measures, deviations
 
 # Tolerance of the rough space's knots, in deviations.
 _ROUGH_TOL = 0.02
 # Knots beyond the rough extinction time, which may be some per cent early.
 _BEYOND = (1.02, 1.06, 1.15, 1.3, 1.6)
-# An item whose total variation is below this part of the image's is at its mean.
-_STILL = 1e-6
 # Rounds in which knots are added where the interpolation is not accurate enough; one mostly does.
 _ROUNDS = 3
 # Part of the work that the first pass takes.
@@ -50,8 +47,8 @@ class Growth:
         Computes the fine frames.
     tol : float
         Largest interpolation error, in deviations.
-    deviation : numpy.ndarray of shape (N,)
-        Standard deviations of the items of the core.
+    measures : Measures
+        Measures the frames.
     t_max : float or None
         The last time; None for the extinction.
     store : FrameStore
@@ -63,7 +60,7 @@ class Growth:
     flow_input: FlowInput
     flow: BaseTVFlow
     tol: float
-    deviation: np.ndarray
+    measures: Measures
     t_max: float | None
     store: FrameStore
     may_grow: bool = True
@@ -86,13 +83,13 @@ class Growth:
         """
         image, t_max = self.flow_input.image, self.t_max
         knots = self._start()
-        moving = self.deviation > 0
+        moving = self.measures.deviation > 0
         if not moving.any() or t_max == 0:
             return knots, np.empty(0)
         rough = rough_flow(image, self.flow_input.spacing, t_max, report)
         knots = dataclasses.replace(knots, unit=rough.unit)
         times = np.array([frame.time for frame in rough.frames])
-        allowed = np.where(moving, self.deviation, np.inf)
+        allowed = np.where(moving, self.measures.deviation, np.inf)
         extinction = rough.extinction[moving].max()
         end = float(min(extinction, np.inf if t_max is None else t_max))
         plan = partial(plan_times, times / rough.unit, rough.bend, end / rough.unit)
@@ -131,7 +128,7 @@ class Growth:
             for time, u, error in self._solve(knots, start, left, first):
                 knots = self.put(knots, time, u, error, True)
                 accept(knots)
-            if self.t_max is not None or self.still(knots)[-1]:
+            if self.t_max is not None or self.measures.still(knots)[-1]:
                 break
             plan = knots.times[-1] * np.linspace(1.1, 1.5, 5)
         knots = self._cut(knots)
@@ -146,23 +143,6 @@ class Growth:
             if gaps:
                 knots = self._cut(knots)
                 accept(knots)
-
-    def still(self, knots: Knots) -> np.ndarray:
-        """
-        Tell at which knots all items have reached their means.
-
-        Parameters
-        ----------
-        knots : Knots
-            The space.
-
-        Returns
-        -------
-        numpy.ndarray of bool, shape (K,)
-            For every knot.
-        """
-        rest = knots.variation <= _STILL * knots.variation[0]
-        return rest.reshape(len(knots.times), -1).all(1)
 
     def put(self, knots: Knots, time: float, u: Tensor, error: np.ndarray, fine: bool) -> Knots:
         """
@@ -188,10 +168,10 @@ class Growth:
         """
         axes = self.flow_input.axes
         frame = self.store.keep(axes.from_core(u))
-        knots = knots.put(time, frame, self._variation(u), axes.combine(error), fine)
+        knots = knots.put(time, frame, self.measures.variation(u), axes.combine(error), fine)
         at = int(np.searchsorted(knots.times, time))
         for k in range(max(at - 1, 1), min(at + 2, len(knots.times) - 1)):
-            knots.curvature[k] = self._curvature(knots, k)
+            knots.curvature[k] = self.measures.curvature(knots, k)
         return knots
 
     def _start(self) -> Knots:
@@ -199,7 +179,7 @@ class Growth:
         image, axes = self.flow_input.image, self.flow_input.axes
         zero = np.zeros((1, *axes.batch_shape))
         frame = self.store.keep(axes.from_core(image.clone()))
-        variation = self._variation(image)[None]
+        variation = self.measures.variation(image)[None]
         return Knots(np.zeros(1), (frame,), variation, zero, zero.copy(), np.ones(1, np.bool_), 1.0)
 
     def _solve(
@@ -214,7 +194,7 @@ class Growth:
             self.flow_input, image=image, times=resolve_times(times - start)
         )
         flow = self._tightened(image)
-        before = self._per_item(knots.error[k])
+        before = self.measures.per_item(knots.error[k])
         ahead = iter(times)
         for frames in flow._integrate(requested, report=report):
             for m in range(len(frames.times)):
@@ -226,125 +206,31 @@ class Growth:
         """The estimator with a tolerance for what is left, which is relative to its deviation."""
         tol = getattr(self.flow, "tol", None)
         left = deviations(image)
-        moving = left > _STILL * self.deviation
+        moving = left > STILL * self.measures.deviation
         if tol is None or not moving.any():
             return self.flow
-        ratio = float((self.deviation[moving] / left[moving]).min())
+        ratio = float((self.measures.deviation[moving] / left[moving]).min())
         return copy.copy(self.flow).set_params(tol=tol * max(ratio, 1.0))
-
-    def _per_item(self, values: np.ndarray) -> np.ndarray:
-        """Values of the batch's items for those of the core, whose channels have them in common."""
-        n = len(self.deviation)
-        return np.repeat(values.ravel(), n // values.size)
-
-    def _variation(self, u: Tensor) -> np.ndarray:
-        scale = self._scale()
-        scaled = u if scale == 1 else u / scale
-        variation = operators.total_variation(scaled, self.flow_input.spacing).cpu().numpy()
-        return self.flow_input.axes.total(variation * scale)
-
-    def _scale(self) -> float:
-        """Unit in which squares of values are in range."""
-        largest = float(self.deviation.max())
-        return 1.0 if largest == 0 or 1e-9 < largest < 1e9 else largest
-
-    def _curvature(self, knots: Knots, k: int) -> np.ndarray:
-        """RMS of the second derivative at knot k, from its neighbours."""
-        first, second = np.diff(knots.times[k - 1 : k + 2]) / knots.unit
-        between = torch.lerp(knots.frames[k - 1], knots.frames[k + 1], first / (first + second))
-        axes, scale = self.flow_input.axes, self._scale()
-        off = axes.to_core((between - knots.frames[k]) / scale)
-        distance = operators.rms(off).cpu().numpy() * scale
-        relative = distance / np.where(self.deviation > 0, self.deviation, np.inf)
-        # In a batch the worst channel counts, each relative to its own deviation.
-        worst = relative.reshape(*axes.batch_shape, -1).max(-1)
-        return worst * self.unit() * 2 / (first * second)
-
-    def unit(self) -> np.ndarray:
-        """
-        Give the deviation of every item of the batch, of its channels together.
-
-        Returns
-        -------
-        numpy.ndarray of shape batch_shape
-            Standard deviations.
-        """
-        return self.flow_input.axes.combine(self.deviation)
 
     def _gaps(self, knots: Knots) -> list[tuple[float, np.ndarray]]:
         """Where knots must be added: each interval's beginning, and times within it."""
-        allowed = np.where(self.unit() > 0, self.unit(), np.inf) * self.tol
-        excess = (knots.interpolation_errors() / allowed).reshape(len(knots.times) - 1, -1).max(1)
-        pieces = np.ceil(np.sqrt(excess)).astype(int)
+        pieces = np.ceil(np.sqrt(self.measures.excess(knots, self.tol))).astype(int)
+        starts, steps = knots.times[:-1], np.diff(knots.times)
         return [
-            (float(knots.times[k]), np.linspace(*knots.times[k : k + 2], pieces[k] + 1)[1:-1])
+            (float(starts[k]), starts[k] + steps[k] * np.arange(1, pieces[k]) / pieces[k])
             for k in np.flatnonzero(pieces > 1)
         ]
 
     def _cut(self, knots: Knots) -> Knots:
         """End the space at the extinction time, if it is reached, by a frame of means."""
-        still = self.still(knots)
+        still = self.measures.still(knots)
         if not still[-1] or len(still) == 1:
             return knots
         last = int(np.flatnonzero(~still)[-1])
-        end = float(self.extinction(knots).max())
-        error = self._per_item(knots.error[last])
+        end = float(self.measures.extinction(knots).max())
+        error = self.measures.per_item(knots.error[last])
         knots = knots.first(last + 1)
         u = self.flow_input.image
         axes = list(range(2, u.ndim))
         mean = u.to(exact_dtype(u)).mean(axes, keepdim=True).to(u.dtype)
         return self.put(knots, end, mean.expand_as(u).contiguous(), error, True)
-
-    def extinction(self, knots: Knots) -> np.ndarray:
-        r"""
-        Find when every item reaches its mean: :math:`t + \|u\|^2 / J(u)` at its last moving knot.
-
-        Parameters
-        ----------
-        knots : Knots
-            The space.
-
-        Returns
-        -------
-        numpy.ndarray of shape batch_shape
-            Extinction times; NaN where the space ends before.
-        """
-        moving = knots.variation > _STILL * knots.variation[0]
-        result = np.full(moving.shape[1:], np.nan)
-        axes, scale = self.flow_input.axes, self._scale()
-        for index in np.ndindex(result.shape):
-            column = np.flatnonzero(moving[:, *index])
-            last = column[-1] if column.size else -1
-            if last < 0:
-                result[index] = 0.0
-            elif last + 1 < len(moving):
-                u = axes.to_core(knots.frames[last]).to(torch.float64) / scale
-                u = u - u.mean(list(range(2, u.ndim)), keepdim=True)
-                square = axes.total(operators.inner(u, u).cpu().numpy())[index]
-                left = square * scale / max(float(knots.variation[last, *index]), 1e-300) * scale
-                result[index] = min(knots.times[last] + left, knots.times[last + 1])
-        return result
-
-
-def deviations(image: Tensor) -> np.ndarray:
-    """
-    Compute the standard deviation of every item.
-
-    Parameters
-    ----------
-    image : torch.Tensor of shape (N, C, *spatial)
-        The items.
-
-    Returns
-    -------
-    numpy.ndarray of shape (N,)
-        Zero for constant items only.
-    """
-    flat = image.flatten(2)
-    low, high = flat.aminmax(dim=2)
-    constant = (low == high).all(1)
-    centred = flat - flat.to(exact_dtype(image)).mean(2, keepdim=True).to(flat.dtype)
-    scale = centred.abs().flatten(1).amax(1).clamp(min=torch.finfo(flat.dtype).tiny)
-    unit = (centred / scale[:, None, None]).to(exact_dtype(image))
-    deviation = unit.square().mean((1, 2)).sqrt() * scale
-    return torch.where(constant, 0.0, deviation).cpu().numpy().astype(np.float64)

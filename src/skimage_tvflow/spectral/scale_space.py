@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Iterator
 from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from skimage_tvflow.core.parallel import fork_safe
@@ -60,7 +58,9 @@ class ScaleSpace:
         state = "refined" if self._complete else f"refined up to t={self.refined_until:.3g}"
         shape = "x".join(map(str, self._growth.flow_input.axes.shape))
         knots = self._knots
-        return f"<ScaleSpace of {shape}, {len(knots.times)} knots to t={knots.times[-1]:.3g}, {state}>"
+        return (
+            f"<ScaleSpace of {shape}, {len(knots.times)} knots to t={knots.times[-1]:.3g}, {state}>"
+        )
 
     def __call__(self, t: Any) -> Any:
         """The flow at one or several times.
@@ -107,7 +107,7 @@ class ScaleSpace:
 
         A float, or an array of shape (B,) with a batch axis; of separate channels the latest.
         """
-        return _plain(self._growth.extinction(self._knots))
+        return _plain(self._growth.measures.extinction(self._knots))
 
     @property
     def refined_until(self) -> float:
@@ -357,7 +357,7 @@ class ScaleSpace:
         return self._growth.flow_input.restore(image)
 
     def _ends_in_means(self, knots: Knots) -> bool:
-        return bool(self._growth.still(knots)[-1]) or self._growth.t_max is None
+        return bool(self._growth.measures.still(knots)[-1]) or self._growth.t_max is None
 
     def _check_end(self, knots: Knots, t: float) -> None:
         end = float(knots.times[-1])

@@ -18,11 +18,14 @@ from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.spectral.frame_store import FrameStore
 from skimage_tvflow.spectral.knots import Knots
-from skimage_tvflow.spectral.refinement import Growth, deviations
+from skimage_tvflow.spectral.measures import Measures
+from skimage_tvflow.spectral.refinement import Growth
 
 _FORMAT = "skimage-tvflow scale space 1"
 _ARRAYS = ("times", "variation", "error", "curvature", "fine")
-_ADVICE = "Compute the space again with scale_space(image), and save it with space.save('name.npz')."
+_ADVICE = (
+    "Compute the space again with scale_space(image), and save it with space.save('name.npz')."
+)
 
 
 def save_space(
@@ -63,10 +66,11 @@ def save_space(
         "complete": complete,
         "flow": _parameters(flow) if type(flow) is ChambolleTVFlow else None,
     }
-    arrays = {name: getattr(knots, name) for name in _ARRAYS}
-    frames = {f"frame{k:05}": frame.cpu().numpy() for k, frame in enumerate(knots.frames)}
+    arrays: dict[str, Any] = {name: getattr(knots, name) for name in _ARRAYS}
+    arrays |= {f"frame{k:05}": frame.cpu().numpy() for k, frame in enumerate(knots.frames)}
+    arrays |= {"about": np.array(json.dumps(about)), "plan": plan}
     with atomic_write(Path(path)) as partial:
-        np.savez(partial, about=np.array(json.dumps(about)), plan=plan, **arrays, **frames)
+        np.savez(partial, **arrays)
 
 
 def load_space(path: str | PathLike[str]) -> tuple[Growth, Knots, np.ndarray, bool]:
@@ -130,12 +134,17 @@ def _rebuild(
         flow_input=flow_input,
         flow=flow,
         tol=float(about["tol"]),
-        deviation=deviations(flow_input.image),
+        measures=Measures.of(flow_input),
         t_max=about["t_max"],
         store=FrameStore(on_disk=False, folder=None),
         may_grow=about["flow"] is not None,
     )
-    return growth, Knots(frames=frames, unit=float(about["unit"]), **arrays), entries["plan"], bool(about["complete"])
+    return (
+        growth,
+        Knots(frames=frames, unit=float(about["unit"]), **arrays),
+        entries["plan"],
+        bool(about["complete"]),
+    )
 
 
 def _parameters(flow: ChambolleTVFlow) -> dict[str, Any] | None:
