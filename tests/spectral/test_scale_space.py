@@ -72,7 +72,7 @@ class TestAnyTime:
     def test_too_few_knots_are_seen(self, image):
         """The same test fails for a space whose knots are left out."""
         space = scale_space(image, tol=3e-3)
-        names = ("times", "frames", "variation", "error", "curvature", "fine")
+        names = ("times", "frames", "variation", "error", "bound", "curvature", "fine")
         few = {name: getattr(space._knots, name)[::4] for name in names}
         space._knots = dataclasses.replace(space._knots, **few)
         between = (space.times[1:] + space.times[:-1]) / 2
@@ -150,6 +150,27 @@ class TestAnyTime:
         assert rms(other(t) - 4096 - space(t)) < 2e-3
 
 
+class TestBound:
+    @settings(max_examples=8)
+    @given(signals())
+    def test_is_above_the_error(self, signal):
+        space = scale_space(signal, tol=1e-2, certify=True)
+        times = np.append(space.times, 2 * space.times[-1] + 1)
+        errors = np.sqrt(np.mean((space(times) - exact_flow(signal, times)) ** 2, 1))
+        assert np.all(errors <= space.error_bound(times) + 1e-12)
+
+    def test_is_known_at_the_knots(self, image, space):
+        certified = scale_space(image, tol=5e-3, certify=True)
+        times = certified.times
+        assert np.isfinite(certified.error_bound(times)).all()
+        assert np.isnan(certified.error_bound(0.9 * times[3] + 0.1 * times[4]))
+        assert certified.error_bound(0) == 0
+        assert certified.error_bound(10 * times[-1]) == certified.error_bound(times[-1])
+        assert np.isnan(space.error_bound(space.times[3]))
+        rough = scale_space(image, certify=True, refine=False)
+        assert np.isnan(rough.error_bound(rough.times[1:])).all()
+
+
 class TestEnds:
     def test_a_constant_image(self):
         space = scale_space(np.full((5, 6), 3.0))
@@ -189,6 +210,11 @@ class TestEnds:
     def test_wrong_parameters(self, image, wrong):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be .* Pass"):
             scale_space(image, **wrong)
+
+    @pytest.mark.parametrize("name", ["refine", "certify"])
+    def test_flags(self, image, name):
+        with pytest.raises(TypeError, match=f"{name} must be True or False, got 1. Pass"):
+            scale_space(image, **{name: 1})
 
     def test_a_flow_has_its_own_axes(self, image):
         with pytest.raises(ValueError, match=r"flow=ChambolleTVFlow\(spacing=2\)"):

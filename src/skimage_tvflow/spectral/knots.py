@@ -40,6 +40,8 @@ class Knots:
         The total variation of the frames.
     error : numpy.ndarray of shape (K, *batch_shape)
         Estimated RMS errors of the frames.
+    bound : numpy.ndarray of shape (K, *batch_shape)
+        Rigorous bounds of these errors; NaN where none was asked for.
     curvature : numpy.ndarray of shape (K, *batch_shape)
         RMS of the second derivative by t / unit; 0 for the first and the last.
     fine : numpy.ndarray of bool, shape (K,)
@@ -52,6 +54,7 @@ class Knots:
     frames: tuple[Tensor, ...]
     variation: np.ndarray
     error: np.ndarray
+    bound: np.ndarray
     curvature: np.ndarray
     fine: np.ndarray
     unit: float
@@ -156,7 +159,13 @@ class Knots:
         return steps**2 / 8 * np.maximum(bent[:-1], bent[1:])
 
     def put(
-        self, time: float, frame: Tensor, variation: np.ndarray, error: np.ndarray, fine: bool
+        self,
+        time: float,
+        frame: Tensor,
+        fine: bool,
+        variation: np.ndarray,
+        error: np.ndarray,
+        bound: np.ndarray,
     ) -> Knots:
         """
         Add a frame; a fine one takes the place of the rough ones up to its time.
@@ -167,10 +176,10 @@ class Knots:
             Its time.
         frame : torch.Tensor
             The image.
-        variation, error : numpy.ndarray of shape batch_shape
-            Its total variation and its estimated error.
         fine : bool
             Whether it is solved to the tolerance.
+        variation, error, bound : numpy.ndarray of shape batch_shape
+            Its total variation, its estimated error, and the bound of it.
 
         Returns
         -------
@@ -190,6 +199,7 @@ class Knots:
             frames=(*(frames[k] for k in before), frame, *(frames[k] for k in after)),
             variation=insert(self.variation, variation),
             error=insert(self.error, error),
+            bound=insert(self.bound, bound),
             curvature=insert(self.curvature, np.zeros_like(self.curvature[0])),
             fine=insert(self.fine, fine),
             unit=self.unit,

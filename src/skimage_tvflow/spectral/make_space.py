@@ -5,6 +5,8 @@ from __future__ import annotations
 from os import PathLike
 from typing import Any
 
+import numpy as np
+
 from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.core.progress import share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
@@ -35,6 +37,7 @@ def scale_space(
     coupled_channels: bool = False,
     spacing: Any = None,
     device: Any = None,
+    certify: bool = False,
     refine: bool = True,
     max_bytes: int = 2**30,
     folder: str | PathLike[str] | None = None,
@@ -64,6 +67,8 @@ def scale_space(
         `flow`, otherwise 1e-3.
     channel_axis, batch_axis, coupled_channels, spacing, device : optional
         As for `ChambolleTVFlow`. The items of a batch have their knots in common.
+    certify : bool, optional
+        Also compute `error_bound` at the knots, which takes about as long as the flow itself.
     refine : bool, optional
         False returns the rough space; its `refine` improves it.
     max_bytes : int, optional
@@ -130,15 +135,42 @@ def scale_space(
     tol = tol or getattr(flow, "tol", None) or _TOL
     size = flow_input.image.nbytes * _FRAMES
     store = FrameStore(size > max_bytes, folder)
-    growth = Growth(flow_input, flow, tol, Measures.of(flow_input), t_max, store)
+    measures = Measures.of(flow_input)
+    growth = Growth(flow_input, flow, tol, measures, t_max, store, check_flag(certify, "certify"))
     space = ScaleSpace(growth, *growth.begin(share_of(report, 0, _ROUGH_SHARE if refine else 1)))
-    if refine:
+    if check_flag(refine, "refine"):
         if report is not None:
             callback = _Later(report)
         space.refine(callback)
     elif report is not None:
         report(1.0)
     return space
+
+
+def check_flag(value: Any, name: str) -> bool:
+    """
+    Check that a value is True or False.
+
+    Parameters
+    ----------
+    value : object
+        What the caller passed.
+    name : str
+        Name of the parameter, for the message.
+
+    Returns
+    -------
+    bool
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False, got {value!r}. Pass {name}=True.")
+    return bool(value)
 
 
 class _Later:

@@ -10,10 +10,12 @@ import copy
 import dataclasses
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from torch import Tensor
 
+from skimage_tvflow.core.frames import OutputRequest
 from skimage_tvflow.core.operators import exact_dtype
 from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
@@ -32,6 +34,26 @@ _BEYOND = (1.02, 1.06, 1.15, 1.3, 1.6)
 _ROUNDS = 3
 # Part of the work that the first pass takes.
 _FIRST_PASS = 0.9
+
+
+class Frame(NamedTuple):
+    """
+    The flow of all items of the core at one time.
+
+    Attributes
+    ----------
+    time : float
+        The time.
+    u : torch.Tensor of shape (N, C, *spatial)
+        The images.
+    error, bound : numpy.ndarray of shape (N,)
+        Estimated RMS errors, and their bounds or NaN.
+    """
+
+    time: float
+    u: Tensor
+    error: np.ndarray
+    bound: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +75,8 @@ class Growth:
         The last time; None for the extinction.
     store : FrameStore
         Where the frames are kept.
+    certify : bool
+        Whether the frames get rigorous error bounds.
     may_grow : bool
         Whether `flow` is the estimator that the space was begun with.
     """
@@ -63,6 +87,7 @@ class Growth:
     measures: Measures
     t_max: float | None
     store: FrameStore
+    certify: bool = False
     may_grow: bool = True
 
     def begin(self, report: Report | None) -> tuple[Knots, np.ndarray]:
@@ -81,12 +106,12 @@ class Growth:
         plan : numpy.ndarray
             Times of the fine frames.
         """
-        image, t_max = self.flow_input.image, self.t_max
+        t_max = self.t_max
         knots = self._start()
         moving = self.measures.deviation > 0
         if not moving.any() or t_max == 0:
             return knots, np.empty(0)
-        rough = rough_flow(image, self.flow_input.spacing, t_max, report)
+        rough = rough_flow(self.flow_input.image, self.flow_input.spacing, t_max, report)
         knots = dataclasses.replace(knots, unit=rough.unit)
         times = np.array([frame.time for frame in rough.frames])
         allowed = np.where(moving, self.measures.deviation, np.inf)
@@ -96,7 +121,9 @@ class Growth:
         for time in plan(_ROUGH_TOL * allowed) * rough.unit:
             k = int(np.abs(times - time).argmin())
             if times[k] > knots.times[-1]:
-                knots = self.put(knots, times[k], rough.frames[k].image(), rough.error[k], False)
+                image, error = rough.frames[k].image(), rough.error[k]
+                frame = Frame(times[k], image, error, np.full_like(error, np.nan))
+                knots = self.put(knots, frame, False)
         fine = plan(self.tol * allowed) * rough.unit
         if t_max is None or extinction < t_max:
             fine = np.append(fine, np.multiply(_BEYOND, end))
@@ -125,8 +152,8 @@ class Growth:
             start = float(knots.times[knots.fine][-1])
             left = plan[plan > start]
             first = share_of(report, start / plan[-1] * _FIRST_PASS, _FIRST_PASS)
-            for time, u, error in self._solve(knots, start, left, first):
-                knots = self.put(knots, time, u, error, True)
+            for frame in self._solve(knots, start, left, first):
+                knots = self.put(knots, frame, True)
                 accept(knots)
             if self.t_max is not None or self.measures.still(knots)[-1]:
                 break
@@ -138,13 +165,13 @@ class Growth:
             gaps = self._gaps(knots)
             for m, (start, times) in enumerate(gaps):
                 one = share_of(part, m / len(gaps), (m + 1) / len(gaps))
-                for time, u, error in self._solve(knots, start, times, one):
-                    knots = self.put(knots, time, u, error, True)
+                for frame in self._solve(knots, start, times, one):
+                    knots = self.put(knots, frame, True)
             if gaps:
                 knots = self._cut(knots)
                 accept(knots)
 
-    def put(self, knots: Knots, time: float, u: Tensor, error: np.ndarray, fine: bool) -> Knots:
+    def put(self, knots: Knots, frame: Frame, fine: bool) -> Knots:
         """
         Add a frame and measure the curvature around it.
 
@@ -152,12 +179,8 @@ class Growth:
         ----------
         knots : Knots
             The space.
-        time : float
-            The time of the frame.
-        u : torch.Tensor of shape (N, C, *spatial)
+        frame : Frame
             The frame.
-        error : numpy.ndarray of shape (N,)
-            Its estimated RMS error.
         fine : bool
             Whether it is solved to the tolerance.
 
@@ -166,9 +189,9 @@ class Growth:
         Knots
             The new space.
         """
-        axes = self.flow_input.axes
-        frame = self.store.keep(axes.from_core(u))
-        knots = knots.put(time, frame, self.measures.variation(u), axes.combine(error), fine)
+        axes, (time, u, *errors) = self.flow_input.axes, frame
+        kept, variation = self.store.keep(axes.from_core(u)), self.measures.variation(u)
+        knots = knots.put(time, kept, fine, variation, *map(axes.combine, errors))
         at = int(np.searchsorted(knots.times, time))
         for k in range(max(at - 1, 1), min(at + 2, len(knots.times) - 1)):
             knots.curvature[k] = self.measures.curvature(knots, k)
@@ -180,11 +203,12 @@ class Growth:
         zero = np.zeros((1, *axes.batch_shape))
         frame = self.store.keep(axes.from_core(image.clone()))
         variation = self.measures.variation(image)[None]
-        return Knots(np.zeros(1), (frame,), variation, zero, zero.copy(), np.ones(1, np.bool_), 1.0)
+        fine, bound = np.ones(1, np.bool_), zero if self.certify else np.full_like(zero, np.nan)
+        return Knots(np.zeros(1), (frame,), variation, zero, bound, zero.copy(), fine, 1.0)
 
     def _solve(
         self, knots: Knots, start: float, times: np.ndarray, report: Report | None
-    ) -> Iterator[tuple[float, Tensor, np.ndarray]]:
+    ) -> Iterator[Frame]:
         """Compute fine frames at ``times`` from the one at ``start``."""
         if not times.size:
             return
@@ -193,13 +217,16 @@ class Growth:
         requested = dataclasses.replace(
             self.flow_input, image=image, times=resolve_times(times - start)
         )
-        flow = self._tightened(image)
+        flow, request = self._tightened(image), OutputRequest(bound=self.certify)
         before = self.measures.per_item(knots.error[k])
+        bound = self.measures.per_item(knots.bound[k])
         ahead = iter(times)
-        for frames in flow._integrate(requested, report=report):
+        for frames in flow._integrate(requested, request=request, report=report):
             for m in range(len(frames.times)):
                 error = np.hypot(before, np.nan_to_num(frames.error[:, m]))
-                yield float(next(ahead)), frames.u[:, m].contiguous(), error
+                # The exact flow from a wrong beginning does not get further from the right one.
+                added = bound + (np.nan if frames.bound is None else frames.bound[:, m])
+                yield Frame(float(next(ahead)), frames.u[:, m].contiguous(), error, added)
         flow._warn(frames.error.T, frames.converged, image.dtype)
 
     def _tightened(self, image: Tensor) -> BaseTVFlow:
@@ -229,8 +256,10 @@ class Growth:
         last = int(np.flatnonzero(~still)[-1])
         end = float(self.measures.extinction(knots).max())
         error = self.measures.per_item(knots.error[last])
-        knots = knots.first(last + 1)
+        # The flow never gets further from its mean than it is.
+        left = deviations(self.flow_input.axes.to_core(knots.frames[last]))
+        bound = self.measures.per_item(knots.bound[last]) + left
         u = self.flow_input.image
-        axes = list(range(2, u.ndim))
-        mean = u.to(exact_dtype(u)).mean(axes, keepdim=True).to(u.dtype)
-        return self.put(knots, end, mean.expand_as(u).contiguous(), error, True)
+        mean = u.to(exact_dtype(u)).mean(list(range(2, u.ndim)), keepdim=True).to(u.dtype)
+        frame = Frame(end, mean.expand_as(u).contiguous(), error, bound)
+        return self.put(knots.first(last + 1), frame, True)

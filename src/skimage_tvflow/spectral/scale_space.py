@@ -164,6 +164,29 @@ class ScaleSpace:
         errors = np.stack(between)
         return _plain(np.hypot(solver, errors[0] if times.scalar else errors))
 
+    def error_bound(self, t: Any) -> Any:
+        """A rigorous upper bound of the RMS error against the exact flow of the discrete image.
+
+        Parameters
+        ----------
+        t : float or sequence of T floats
+            Times >= 0.
+
+        Returns
+        -------
+        float or ndarray
+            At the knots (`times`) and after extinction, if the space was made with
+            ``certify=True``. NaN between the knots, where there is an estimate only, and for rough
+            frames.
+        """
+        knots, requested = self._knots, resolve_times(t)
+        self._check_end(knots, requested.increasing[-1])
+        at = np.minimum(requested.increasing, knots.times[-1])
+        k = np.searchsorted(knots.times, at)
+        at_knot = (knots.times[k] == at).reshape(-1, *[1] * (knots.bound.ndim - 1))
+        found = np.where(at_knot, knots.bound[k], np.nan)[list(requested.order)]
+        return _plain(found[0] if requested.scalar else found)
+
     def low_pass(self, t: float) -> Any:
         """Keep what vanishes at `t` or later: large and strong structures, and the mean.
 

@@ -22,7 +22,7 @@ from skimage_tvflow.spectral.measures import Measures
 from skimage_tvflow.spectral.refinement import Growth
 
 _FORMAT = "skimage-tvflow scale space 1"
-_ARRAYS = ("times", "variation", "error", "curvature", "fine")
+_ARRAYS = ("times", "variation", "error", "bound", "curvature", "fine")
 _ADVICE = (
     "Compute the space again with scale_space(image), and save it with space.save('name.npz')."
 )
@@ -64,6 +64,7 @@ def save_space(
         "t_max": growth.t_max,
         "unit": knots.unit,
         "complete": complete,
+        "certify": growth.certify,
         "flow": _parameters(flow) if type(flow) is ChambolleTVFlow else None,
     }
     arrays: dict[str, Any] = {name: getattr(knots, name) for name in _ARRAYS}
@@ -137,6 +138,7 @@ def _rebuild(
         measures=Measures.of(flow_input),
         t_max=about["t_max"],
         store=FrameStore(on_disk=False, folder=None),
+        certify=bool(about["certify"]),
         may_grow=about["flow"] is not None,
     )
     return (
