@@ -7,7 +7,7 @@ halved whenever t doubles.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -46,8 +46,10 @@ class RoughFrame:
 
     Attributes
     ----------
-    time : float, in the caller's unit
-    u : Tensor of shape (N, C, *grid), centred and scaled
+    time : float
+        The time, in the caller's unit.
+    u : torch.Tensor of shape (N, C, *grid)
+        The images, centred and scaled.
     """
 
     time: float
@@ -57,7 +59,14 @@ class RoughFrame:
     _mean: Tensor
 
     def image(self) -> Tensor:
-        """Return the frame with all pixels and in the values of the image."""
+        """
+        Return the frame with all pixels and in the values of the image.
+
+        Returns
+        -------
+        torch.Tensor of shape (N, C, *spatial)
+            The frame.
+        """
         u = self.u
         for halving in reversed(self._halvings):
             u = halving.back(u)
@@ -72,11 +81,16 @@ class RoughFlow:
 
     Attributes
     ----------
-    frames : list of RoughFrame, at increasing times above 0
-    unit : float, the time that the rest is measured in: a deviation times the spacing
-    bend : array of shape (M, N), RMS of the second derivative of u by t / unit at their times
-    extinction : array of shape (N,), extinction times; infinite where an item still moves
-    error : array of shape (M, N), RMS error to be expected
+    frames : list of RoughFrame
+        Frames at increasing times above 0.
+    unit : float
+        A deviation times the spacing, the unit of the times in `bend`.
+    bend : numpy.ndarray of shape (M, N)
+        RMS of the second derivative of u by t / unit at the times of the frames.
+    extinction : numpy.ndarray of shape (N,)
+        Extinction times; infinite where an item still moves.
+    error : numpy.ndarray of shape (M, N)
+        RMS errors to be expected.
     """
 
     frames: list[RoughFrame]
@@ -87,9 +101,33 @@ class RoughFlow:
 
 
 def rough_flow(
-    image: Tensor, spacing: Sequence[float], t_max: float | None, report: Report | None = None
+    image: Tensor,
+    spacing: Sequence[float],
+    t_max: float | None,
+    report: Report | None = None,
+    keep: Callable[[Tensor], Tensor] = lambda frame: frame,
 ) -> RoughFlow:
-    """Compute the flow of ``image``, (N, C, *spatial) and not constant, to extinction or t_max."""
+    """
+    Compute the flow roughly, up to extinction or to a time.
+
+    Parameters
+    ----------
+    image : torch.Tensor of shape (N, C, *spatial)
+        The images, not all of them constant.
+    spacing : sequence of float
+        One per spatial axis.
+    t_max : float or None
+        The last time; None for the extinction.
+    report : callable, optional
+        It is told the fraction of the work done.
+    keep : callable, optional
+        Stores a tensor and returns the stored one.
+
+    Returns
+    -------
+    RoughFlow
+        The flow.
+    """
     mean = _mean_of(image)
     u, finest = image - mean, min(spacing)
     largest = float(u.abs().max())  # squares of values such as 1e200 are out of range
@@ -98,9 +136,9 @@ def rough_flow(
     march = _March((u / scale).float(), [h / finest for h in spacing])
     horizon = np.inf if t_max is None else t_max / unit
     frames = []
-    while not march.ends(horizon):
+    while not march.is_over(horizon):
         for time, v in march.advance(horizon):
-            frames.append(RoughFrame(time * unit, v, march.halvings, scale, mean))
+            frames.append(RoughFrame(time * unit, keep(v), march.halvings, scale, mean))
         if report is not None:
             report(1 - 1 / (1 + len(frames) / 30))
     bend = np.array(march.bend + march.bend[-1:]) * scale
@@ -124,12 +162,38 @@ class _March:
         self.bend: list[np.ndarray] = []
         self.extinction = np.where(self._start > 0, np.inf, 0.0)
 
-    def ends(self, horizon: float) -> bool:
-        """Whether the last time is reached, or nothing moves any more."""
+    def is_over(self, horizon: float) -> bool:
+        """
+        Tell whether the last time is reached, or nothing moves any more.
+
+        Parameters
+        ----------
+        horizon : float
+            The last time.
+
+        Returns
+        -------
+        bool
+            Whether it is over.
+        """
         return self._now >= horizon or bool(np.isfinite(self.extinction).all())
 
     def advance(self, horizon: float) -> Iterator[tuple[float, Tensor]]:
-        """Solve for the next few times, at most ``horizon``."""
+        """
+        Solve for the next few times.
+
+        Parameters
+        ----------
+        horizon : float
+            The last time.
+
+        Yields
+        ------
+        time : float
+            A time.
+        v : torch.Tensor
+            The images there, on the grid of that time.
+        """
         if self._now >= self._until:
             self._halve()
         times = [self._next * _RATIO**k for k in range(_CHUNK)]
@@ -152,7 +216,7 @@ class _March:
         self._now = time
         self._last = [*self._last[-2:], (time, v)]
         if len(self._last) == 3:
-            self.bend.append(second_derivative(*self._last))
+            self.bend.append(_second_derivative(*self._last))
         left = operators.rms(v - _mean_of(v)).cpu().numpy()
         gone = np.isinf(self.extinction) & (left < _GONE * self._start)
         if gone.any():
@@ -171,7 +235,7 @@ class _March:
         self._last.append((self._now, u))
 
 
-def second_derivative(
+def _second_derivative(
     a: tuple[float, Tensor], b: tuple[float, Tensor], c: tuple[float, Tensor]
 ) -> np.ndarray:
     """RMS of the second divided difference of three frames at their times, twice; (N,)."""

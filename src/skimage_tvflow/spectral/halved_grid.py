@@ -24,7 +24,20 @@ _FEWEST = 64
 
 @dataclass(frozen=True)
 class Halving:
-    """The way back from a grid to the finer one before it, fixed at the time of the switch."""
+    """
+    The way back from a grid to the finer one before it, fixed at the time of the switch.
+
+    Attributes
+    ----------
+    detail : torch.Tensor of shape (N, C, *spatial)
+        What halving took away.
+    steepness : torch.Tensor of shape (N, 1, *coarser)
+        The length of the gradient on the coarser grid.
+    axes : tuple of int
+        Axes of the tensors that were halved.
+    spacing : tuple of float
+        That of the coarser grid.
+    """
 
     detail: Tensor
     steepness: Tensor
@@ -33,7 +46,23 @@ class Halving:
 
     @classmethod
     def of(cls, u: Tensor, spacing: Sequence[float]) -> tuple[Halving, Tensor]:
-        """Halve ``u``, shape (N, C, *spatial), along its long and finely sampled axes."""
+        """
+        Halve images along their long and finely sampled axes.
+
+        Parameters
+        ----------
+        u : torch.Tensor of shape (N, C, *spatial)
+            The images.
+        spacing : sequence of float
+            One per spatial axis.
+
+        Returns
+        -------
+        halving : Halving
+            The way back; its axes are empty if there was none to halve.
+        p : torch.Tensor
+            The halved images.
+        """
         axes = _long_axes(u, spacing)
         p = halve(u, axes)
         coarse = tuple(h * (2 if k + 2 in axes else 1) for k, h in enumerate(spacing))
@@ -41,7 +70,19 @@ class Halving:
         return cls(u - _stretch_to(p, u, axes), steepness, axes, coarse), p
 
     def back(self, p: Tensor) -> Tensor:
-        """The image on the finer grid whose means are about ``p``."""
+        """
+        Return to the finer grid.
+
+        Parameters
+        ----------
+        p : torch.Tensor
+            Later images on the coarser grid.
+
+        Returns
+        -------
+        torch.Tensor
+            About the images of which these are the means.
+        """
         least = torch.finfo(p.dtype).tiny
         share = (_steepness(p, self.spacing) / self.steepness.clamp(min=least)).clamp_(max=1)
         fine = _stretch_to(share, self.detail, self.axes) * self.detail
@@ -64,7 +105,21 @@ def _halve_axis(u: Tensor, axis: int) -> Tensor:
 
 
 def halve(u: Tensor, axes: tuple[int, ...]) -> Tensor:
-    """Means of neighbours along ``axes``."""
+    """
+    Take the means of pairs of neighbours.
+
+    Parameters
+    ----------
+    u : torch.Tensor of shape (N, C, *spatial)
+        Images.
+    axes : tuple of int
+        Axes of the tensor.
+
+    Returns
+    -------
+    torch.Tensor
+        Half as large along these axes; the last of an odd number stays alone.
+    """
     for axis in axes:
         u = _halve_axis(u, axis)
     return u

@@ -55,7 +55,7 @@ class Measures:
         return cls(flow_input.axes, flow_input.spacing, deviations(flow_input.image))
 
     @property
-    def unit(self) -> np.ndarray:
+    def unit(self) -> np.ndarray:  # numpydoc ignore=RT01
         """Deviation of every item of the batch, of its channels together."""
         return self.axes.combine(self.deviation)
 

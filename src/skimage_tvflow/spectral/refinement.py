@@ -111,7 +111,8 @@ class Growth:
         moving = self.measures.deviation > 0
         if not moving.any() or t_max == 0:
             return knots, np.empty(0)
-        rough = rough_flow(self.flow_input.image, self.flow_input.spacing, t_max, report)
+        flow_input = self.flow_input
+        rough = rough_flow(flow_input.image, flow_input.spacing, t_max, report, self.store.keep)
         knots = dataclasses.replace(knots, unit=rough.unit)
         times = np.array([frame.time for frame in rough.frames])
         allowed = np.where(moving, self.measures.deviation, np.inf)

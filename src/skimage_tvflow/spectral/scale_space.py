@@ -47,6 +47,15 @@ class ScaleSpace:
     events at which regions merge. ``space(t)`` therefore costs no more than reading two images.
 
     Another thread may read a space while `refine` improves it: it always sees a valid one.
+
+    Parameters
+    ----------
+    growth : Growth
+        The image, and how the space grows; `scale_space` makes it.
+    knots : Knots
+        The frames.
+    plan : ndarray
+        Times of the fine frames.
     """
 
     def __init__(self, growth: Growth, knots: Knots, plan: np.ndarray) -> None:
@@ -92,17 +101,17 @@ class ScaleSpace:
         return self._restore(image)
 
     @property
-    def times(self) -> np.ndarray:
+    def times(self) -> np.ndarray:  # numpydoc ignore=RT01
         """Times of the knots, from 0 on; shape (K,)."""
         return self._knots.times.copy()
 
     @property
-    def frames(self) -> tuple[Any, ...]:
+    def frames(self) -> tuple[Any, ...]:  # numpydoc ignore=RT01
         """The images at the knots, K of them. They are the space itself: do not write to them."""
         return tuple(self._restore(frame) for frame in self._knots.frames)
 
     @property
-    def extinction_time(self) -> Any:
+    def extinction_time(self) -> Any:  # numpydoc ignore=RT01
         """When the flow has reached its mean; NaN if the space ends before.
 
         A float, or an array of shape (B,) with a batch axis; of separate channels the latest.
@@ -110,13 +119,13 @@ class ScaleSpace:
         return _plain(self._growth.measures.extinction(self._knots))
 
     @property
-    def refined_until(self) -> float:
+    def refined_until(self) -> float:  # numpydoc ignore=RT01
         """Up to this time the frames are solved to the tolerance; after it they are rough."""
         knots = self._knots
         return float(knots.times[knots.fine][-1])
 
     @property
-    def is_refined(self) -> bool:
+    def is_refined(self) -> bool:  # numpydoc ignore=RT01
         """Whether the whole space is as accurate as asked for."""
         return self._complete
 
