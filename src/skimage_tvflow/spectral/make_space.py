@@ -135,8 +135,8 @@ def scale_space(
     tol = tol or getattr(flow, "tol", None) or _TOL
     size = flow_input.image.nbytes * _FRAMES
     store = FrameStore(size > max_bytes, folder)
-    measures = Measures.of(flow_input)
-    growth = Growth(flow_input, flow, tol, measures, t_max, store, check_flag(certify, "certify"))
+    measures = Measures.of(flow_input, tol)
+    growth = Growth(flow_input, flow, measures, t_max, store, check_flag(certify, "certify"))
     space = ScaleSpace(growth, *growth.begin(share_of(report, 0, _ROUGH_SHARE if refine else 1)))
     if check_flag(refine, "refine"):
         if report is not None:

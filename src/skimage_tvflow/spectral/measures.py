@@ -31,14 +31,17 @@ class Measures:
         Distance between pixels.
     deviation : numpy.ndarray of shape (N,)
         Standard deviations of the items of the core; 0 for constant ones only.
+    tol : float
+        Largest error, in deviations.
     """
 
     axes: ImageAxes
     spacing: tuple[float, ...]
     deviation: np.ndarray
+    tol: float
 
     @classmethod
-    def of(cls, flow_input: FlowInput) -> Measures:
+    def of(cls, flow_input: FlowInput, tol: float) -> Measures:
         """
         Measure an image.
 
@@ -46,13 +49,15 @@ class Measures:
         ----------
         flow_input : FlowInput
             The image.
+        tol : float
+            Largest error, in deviations.
 
         Returns
         -------
         Measures
             Its measures.
         """
-        return cls(flow_input.axes, flow_input.spacing, deviations(flow_input.image))
+        return cls(flow_input.axes, flow_input.spacing, deviations(flow_input.image), tol)
 
     @property
     def unit(self) -> np.ndarray:  # numpydoc ignore=RT01
@@ -117,7 +122,7 @@ class Measures:
         worst = relative.reshape(*self.axes.batch_shape, -1).max(-1)
         return worst * self.unit * 2 / (first * second)
 
-    def excess(self, knots: Knots, tol: float) -> np.ndarray:
+    def excess(self, knots: Knots) -> np.ndarray:
         """
         Compare the interpolation errors with a tolerance.
 
@@ -125,21 +130,21 @@ class Measures:
         ----------
         knots : Knots
             The knots.
-        tol : float
-            Largest error, in deviations.
 
         Returns
         -------
         numpy.ndarray of shape (K - 1,)
             For every interval the largest error of an item over the largest that is allowed.
         """
-        allowed = np.where(self.unit > 0, self.unit, np.inf) * tol
+        allowed = np.where(self.unit > 0, self.unit, np.inf) * self.tol
         errors = knots.interpolation_errors() / allowed
         return errors.reshape(len(errors), -1).max(1)
 
-    def still(self, knots: Knots) -> np.ndarray:
+    def last_moving(self, knots: Knots) -> np.ndarray:
         """
-        Tell at which knots all items have reached their means.
+        Find the last knot at which an item is further from its mean than the tolerance.
+
+        What is nearer may be the error of the solver, which takes long to vanish.
 
         Parameters
         ----------
@@ -148,11 +153,19 @@ class Measures:
 
         Returns
         -------
-        numpy.ndarray of bool, shape (K,)
-            For every knot.
+        numpy.ndarray of int, shape batch_shape
+            The numbers of the knots; -1 for a constant item.
         """
-        rest = knots.variation <= STILL * knots.variation[0]
-        return rest.reshape(len(knots.times), -1).all(1)
+        found = np.full(knots.variation.shape[1:], -1)
+        allowed = self.tol * self.unit
+        for k in range(len(knots.times) - 1, -1, -1):
+            moving = (found < 0) & (knots.variation[k] > STILL * knots.variation[0])
+            if moving.any():
+                left = self.axes.combine(deviations(self.axes.to_core(knots.frames[k])))
+                found[moving & (left > allowed)] = k
+            if (found[self.unit > 0] >= 0).all():
+                break
+        return found
 
     def extinction(self, knots: Knots) -> np.ndarray:
         r"""
@@ -168,17 +181,18 @@ class Measures:
         numpy.ndarray of shape batch_shape
             Extinction times; NaN where the knots end before.
         """
-        moving = knots.variation > STILL * knots.variation[0]
-        result = np.full(moving.shape[1:], np.nan)
+        last = self.last_moving(knots)
+        result = np.full(last.shape, np.nan)
         for index in np.ndindex(result.shape):
-            (column,) = np.nonzero(moving[:, *index])
-            if not column.size:
+            k = last[index]
+            if k < 0:
                 result[index] = 0.0
-            elif column[-1] + 1 < len(moving):
-                k = column[-1]
+            elif k + 1 < len(knots.times):
                 variation = knots.variation[k, *index] / self._scale
                 left = self._square(knots.frames[k])[index] / variation * self._scale
-                result[index] = min(knots.times[k] + left, knots.times[k + 1])
+                result[index] = knots.times[k] + left
+                if knots.variation[k + 1, *index] <= STILL * knots.variation[0, *index]:
+                    result[index] = min(result[index], knots.times[k + 1])
         return result
 
     def _square(self, frame: Tensor) -> np.ndarray:

@@ -27,7 +27,7 @@ from skimage_tvflow.spectral.knots import Knots, plan_times
 from skimage_tvflow.spectral.measures import STILL, Measures, deviations
 
 # Tolerance of the rough space's knots, in deviations.
-_ROUGH_TOL = 0.02
+_ROUGH_TOL = 0.015
 # Knots beyond the rough extinction time, which may be some per cent early.
 _BEYOND = (1.02, 1.06, 1.15, 1.3, 1.6)
 # Rounds in which knots are added where the interpolation is not accurate enough; one mostly does.
@@ -67,8 +67,6 @@ class Growth:
         The image.
     flow : BaseTVFlow
         Computes the fine frames.
-    tol : float
-        Largest interpolation error, in deviations.
     measures : Measures
         Measures the frames.
     t_max : float or None
@@ -83,7 +81,6 @@ class Growth:
 
     flow_input: FlowInput
     flow: BaseTVFlow
-    tol: float
     measures: Measures
     t_max: float | None
     store: FrameStore
@@ -125,7 +122,7 @@ class Growth:
                 image, error = rough.frames[k].image(), rough.error[k]
                 frame = Frame(times[k], image, error, np.full_like(error, np.nan))
                 knots = self.put(knots, frame, False)
-        fine = plan(self.tol * allowed) * rough.unit
+        fine = plan(self.measures.tol * allowed) * rough.unit
         if t_max is None or extinction < t_max:
             fine = np.append(fine, np.multiply(_BEYOND, end))
         if t_max is not None:
@@ -156,7 +153,7 @@ class Growth:
             for frame in self._solve(knots, start, left, first):
                 knots = self.put(knots, frame, True)
                 accept(knots)
-            if self.t_max is not None or self.measures.still(knots)[-1]:
+            if self.t_max is not None or self._has_ended(knots):
                 break
             plan = knots.times[-1] * np.linspace(1.1, 1.5, 5)
         knots = self._cut(knots)
@@ -240,9 +237,13 @@ class Growth:
         ratio = float((self.measures.deviation[moving] / left[moving]).min())
         return copy.copy(self.flow).set_params(tol=tol * max(ratio, 1.0))
 
+    def _has_ended(self, knots: Knots) -> bool:
+        """Whether no item moves at the last knot."""
+        return bool(self.measures.last_moving(knots).max() < len(knots.times) - 1)
+
     def _gaps(self, knots: Knots) -> list[tuple[float, np.ndarray]]:
         """Where knots must be added: each interval's beginning, and times within it."""
-        pieces = np.ceil(np.sqrt(self.measures.excess(knots, self.tol))).astype(int)
+        pieces = np.ceil(np.sqrt(self.measures.excess(knots))).astype(int)
         starts, steps = knots.times[:-1], np.diff(knots.times)
         return [
             (float(starts[k]), starts[k] + steps[k] * np.arange(1, pieces[k]) / pieces[k])
@@ -251,10 +252,9 @@ class Growth:
 
     def _cut(self, knots: Knots) -> Knots:
         """End the space at the extinction time, if it is reached, by a frame of means."""
-        still = self.measures.still(knots)
-        if not still[-1] or len(still) == 1:
+        if not self._has_ended(knots):
             return knots
-        last = int(np.flatnonzero(~still)[-1])
+        last = int(self.measures.last_moving(knots).max())
         end = float(self.measures.extinction(knots).max())
         error = self.measures.per_item(knots.error[last])
         # The flow never gets further from its mean than it is.

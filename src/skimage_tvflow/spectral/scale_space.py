@@ -158,7 +158,7 @@ class ScaleSpace:
         Returns
         -------
         float or ndarray
-            That of the solver at the knots, and that of the interpolation, which is 0 at the knots.
+            That of the solver at the knots plus that of the interpolation, which is 0 at the knots.
         """
         knots = self._knots
         solver = np.asarray(self._values(knots, knots.error, t))
@@ -171,7 +171,7 @@ class ScaleSpace:
                 k, part = knots.locate(time)
                 between.append(4 * part * (1 - part) * bent[k])
         errors = np.stack(between)
-        return _plain(np.hypot(solver, errors[0] if times.scalar else errors))
+        return _plain(solver + (errors[0] if times.scalar else errors))
 
     def error_bound(self, t: Any) -> Any:
         """A rigorous upper bound of the RMS error against the exact flow of the discrete image.
@@ -389,7 +389,7 @@ class ScaleSpace:
         return self._growth.flow_input.restore(image)
 
     def _ends_in_means(self, knots: Knots) -> bool:
-        return bool(self._growth.measures.still(knots)[-1]) or self._growth.t_max is None
+        return self._growth.t_max is None or not knots.variation[-1].any()
 
     def _check_end(self, knots: Knots, t: float) -> None:
         end = float(knots.times[-1])

@@ -60,7 +60,7 @@ def save_space(
         "batch_axis": axes.batch_axis,
         "channel_axis": axes.channel_axis,
         "coupled_channels": axes.coupled_channels,
-        "tol": growth.tol,
+        "tol": growth.measures.tol,
         "t_max": growth.t_max,
         "unit": knots.unit,
         "complete": complete,
@@ -134,8 +134,7 @@ def _rebuild(
     growth = Growth(
         flow_input=flow_input,
         flow=flow,
-        tol=float(about["tol"]),
-        measures=Measures.of(flow_input),
+        measures=Measures.of(flow_input, float(about["tol"])),
         t_max=about["t_max"],
         store=FrameStore(on_disk=False, folder=None),
         certify=bool(about["certify"]),
