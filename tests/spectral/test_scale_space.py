@@ -194,6 +194,9 @@ class TestEnds:
         assert np.isnan(space.extinction_time)
         tight = tv_flow(image, 0.5, tol=5e-4)
         assert rms(space(0.5) - tight) < 0.01 * image.std()
+        rough = scale_space(image, t_max=0.7, refine=False)
+        assert rough.times[-1] == 0.7
+        assert rms(rough(0.5) - tight) < 0.05 * image.std()
         for use in (space, space.low_pass, space.total_variation, space.error_estimate):
             with pytest.raises(ValueError, match=r"scale_space\(image, t_max=0\.6\)"):
                 use(0.6)

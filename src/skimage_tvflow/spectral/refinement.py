@@ -115,13 +115,18 @@ class Growth:
         allowed = np.where(moving, self.measures.deviation, np.inf)
         extinction = rough.extinction[moving].max()
         end = float(min(extinction, np.inf if t_max is None else t_max))
+        if end == t_max:
+            times[-1] = end  # to the last digit
         plan = partial(plan_times, times / rough.unit, rough.bend, end / rough.unit)
         for time in plan(_ROUGH_TOL * allowed) * rough.unit:
             k = int(np.abs(times - time).argmin())
-            if times[k] > knots.times[-1]:
+            if knots.times[-1] < times[k] <= end:
                 image, error = rough.frames[k].image(), rough.error[k]
-                frame = Frame(times[k], image, error, np.full_like(error, np.nan))
+                frame = Frame(float(times[k]), image, error, np.full_like(error, np.nan))
                 knots = self.put(knots, frame, False)
+        if end == extinction:
+            nothing = np.full_like(rough.error[-1], np.nan)
+            knots = self.put(knots, Frame(end, self._mean(), rough.error[-1], nothing), False)
         fine = plan(self.measures.tol * allowed) * rough.unit
         if t_max is None or extinction < t_max:
             fine = np.append(fine, np.multiply(_BEYOND, end))
@@ -260,7 +265,10 @@ class Growth:
         # The flow never gets further from its mean than it is.
         left = deviations(self.flow_input.axes.to_core(knots.frames[last]))
         bound = self.measures.per_item(knots.bound[last]) + left
+        return self.put(knots.first(last + 1), Frame(end, self._mean(), error, bound), True)
+
+    def _mean(self) -> Tensor:
+        """Images of the means."""
         u = self.flow_input.image
         mean = u.to(exact_dtype(u)).mean(list(range(2, u.ndim)), keepdim=True).to(u.dtype)
-        frame = Frame(end, mean.expand_as(u).contiguous(), error, bound)
-        return self.put(knots.first(last + 1), frame, True)
+        return mean.expand_as(u).contiguous()
