@@ -28,6 +28,8 @@ from skimage_tvflow.spectral.measures import STILL, Measures, deviations
 
 # Tolerance of the rough space's knots, in deviations.
 _ROUGH_TOL = 0.015
+# Part of the work on the rough space that its solve takes; the rest brings frames to full size.
+_ROUGH_SOLVED = 0.7
 # Knots beyond the rough extinction time, which may be some per cent early.
 _BEYOND = (1.02, 1.06, 1.15, 1.3, 1.6)
 # Rounds in which knots are added where the interpolation is not accurate enough; one mostly does.
@@ -124,6 +126,8 @@ class Growth:
                 image, error = rough.frames[k].image(), rough.error[k]
                 frame = Frame(float(times[k]), image, error, np.full_like(error, np.nan))
                 knots = self.put(knots, frame, False)
+                if report is not None:
+                    report(_ROUGH_SOLVED + (1 - _ROUGH_SOLVED) * time / end)
         if end == extinction:
             nothing = np.full_like(rough.error[-1], np.nan)
             knots = self.put(knots, Frame(end, self._mean(), rough.error[-1], nothing), False)
