@@ -10,6 +10,8 @@ from .estimators.result import Progress, TVFlowResult
 from .plots import plot_bands, plot_scale_space, plot_spectrum
 from .spectral.decompose import iter_bands, spectral_decompose
 from .spectral.decomposition import SpectralBand, SpectralDecomposition
+from .spectral.make_space import scale_space
+from .spectral.scale_space import ScaleSpace, Spectrum
 
 __version__: str
 
@@ -19,8 +21,10 @@ __all__ = [
     "JointSpaceTimeTVFlow",
     "Progress",
     "RegularizedTVFlow",
+    "ScaleSpace",
     "SpectralBand",
     "SpectralDecomposition",
+    "Spectrum",
     "StoppedByCallback",
     "TVFlowNet",
     "TVFlowResult",
@@ -33,6 +37,7 @@ __all__ = [
     "plot_bands",
     "plot_scale_space",
     "plot_spectrum",
+    "scale_space",
     "spectral_decompose",
     "total_variation",
     "tv_flow",

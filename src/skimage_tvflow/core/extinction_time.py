@@ -99,9 +99,7 @@ def _grids(u: Tensor, spacing: Sequence[float]) -> list[tuple[Tensor, Sequence[f
     return grids
 
 
-def _search(
-    u: Tensor, spacing: Sequence[float], rtol: float, report: Report | None
-) -> np.ndarray:
+def _search(u: Tensor, spacing: Sequence[float], rtol: float, report: Report | None) -> np.ndarray:
     """The extinction time on one grid."""
     search = _ExtinctionSearch(u, spacing, rtol, report)
     while search.pending.size:

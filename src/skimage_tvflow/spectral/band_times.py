@@ -113,6 +113,25 @@ def choose_times(
     if isinstance(times, tuple):
         return times, report
     latest = extinction_times(flow_input, _RTOL, share_of(report, 0, _SHARE)).max()
-    chosen = times_up_to(float(latest), max(times - 1, 1))
-    chosen = np.append(chosen, np.multiply(_BEYOND, chosen[-1]))[-times - 1 :]
-    return tuple(chosen.tolist()), share_of(report, _SHARE, 1)
+    return band_times_up_to(float(latest), times), share_of(report, _SHARE, 1)
+
+
+def band_times_up_to(extinction: float, n: int) -> tuple[float, ...]:
+    """
+    Space the times of bands geometrically up to extinction, with two times beyond.
+
+    Parameters
+    ----------
+    extinction : float
+        The extinction time of an image, above 0.
+    n : int
+        The number of bands.
+
+    Returns
+    -------
+    tuple of floats
+        Increasing times, one more than bands.
+    """
+    chosen = times_up_to(extinction, max(n - 1, 1))
+    chosen = np.append(chosen, np.multiply(_BEYOND, chosen[-1]))[-n - 1 :]
+    return tuple(chosen.tolist())

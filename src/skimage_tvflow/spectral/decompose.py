@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.spectral.band_times import check_times, choose_times
 from skimage_tvflow.spectral.decomposition import SpectralBand, SpectralDecomposition
-from skimage_tvflow.spectral.flow_bands import check_input, flow_bands
+from skimage_tvflow.spectral.flow_bands import Band, check_input, flow_bands
 
 
 @fork_safe()
@@ -113,14 +113,40 @@ def decompose(
         Bands, residual and spectrum in the caller's layout.
     """
     times, report = choose_times(flow_input, times, report)
+    return collect_bands(flow_input, times, flow_bands(flow, flow_input, times, report))
+
+
+def collect_bands(
+    flow_input: FlowInput, times: tuple[float, ...], bands: Iterable[Band], *, keep: bool = True
+) -> SpectralDecomposition:
+    """
+    Collect the bands of an image.
+
+    Parameters
+    ----------
+    flow_input : FlowInput
+        The image.
+    times : tuple of floats
+        Where the bands and the last one end.
+    bands : iterable of Band
+        The bands, the residual last.
+    keep : bool, optional
+        False leaves the bands out of the result, for the spectrum alone.
+
+    Returns
+    -------
+    SpectralDecomposition
+        Bands, residual and spectrum in the caller's layout.
+    """
     axes, count = flow_input.axes, len(times) - 1
-    images = flow_input.image.new_empty((count, *axes.shape))
+    images = flow_input.image.new_empty((count if keep else 0, *axes.shape))
     norms, powers = np.empty((count, *axes.batch_shape)), np.empty((count + 1, *axes.batch_shape))
-    for k, band in enumerate(flow_bands(flow, flow_input, times, report)):
+    for k, band in enumerate(bands):
         powers[k] = axes.total(_sums(band.slope.square()))
         if k < count:
             norms[k] = axes.total(_sums(band.image.abs()))
-            images[k] = axes.from_core(band.image)
+            if keep:
+                images[k] = axes.from_core(band.image)
     moments = np.array([0.0, *times])
     widths = (moments[2:] - moments[:-2]) / 2
     return SpectralDecomposition(

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -112,19 +112,42 @@ def flow_bands(
     Band
         K - 1 bands, then the residual.
     """
-    exact = exact_dtype(flow_input.image)
-    last, now, before = flow_input.image.to(exact), 0.0, None
     requested = dataclasses.replace(flow_input, times=resolve_times(times))
-    for frames in flow._integrate(requested, report=report):
-        for m, time in enumerate(frames.times):
-            u = frames.u[:, m].to(exact)
-            slope = (u - last) / (time - now)
-            if before is not None:
-                yield Band(now, now * (slope - before), before)
-            before, last, now = slope, u, time
-    flow._warn(frames.error.T, frames.converged, flow_input.image.dtype, frames.hidden)
-    if report is not None:
-        report(1.0)
+
+    def frames_one_by_one() -> Iterator[tuple[float, Tensor]]:
+        for reached in flow._integrate(requested, report=report):
+            for m, time in enumerate(reached.times):
+                yield time, reached.u[:, m]
+        flow._warn(reached.error.T, reached.converged, flow_input.image.dtype, reached.hidden)
+        if report is not None:
+            report(1.0)
+
+    yield from bands_between(flow_input.image, frames_one_by_one())
+
+
+def bands_between(image: Tensor, frames: Iterable[tuple[float, Tensor]]) -> Iterator[Band]:
+    """
+    Compute the bands of any flow from its frames.
+
+    Parameters
+    ----------
+    image : Tensor of shape (N, C, *spatial)
+        The flow at time 0.
+    frames : iterable of (float, Tensor)
+        Increasing times > 0, at least two, and the flow there.
+
+    Yields
+    ------
+    Band
+        One less than frames, then the residual.
+    """
+    last, now, before = image.to(exact_dtype(image)), 0.0, None
+    for time, frame in frames:
+        u = frame.to(last.dtype)
+        slope = (u - last) / (time - now)
+        if before is not None:
+            yield Band(now, now * (slope - before), before)
+        before, last, now = slope, u, time
     assert before is not None
     yield Band(math.inf, last - now * before, before)
 

@@ -382,4 +382,3 @@ class EulerIntegrator(ABC):
             self._at[which] = self._at[which].index_put((torch.as_tensor(items),), segment.u)
         if self._recorder is not None and segment.recorder is not None and len(items):
             self._recorder.accept(items, segment.recorder, self._at[which])
-

@@ -577,9 +577,7 @@ def compile_cycle(itemsize: int) -> Any:
                 a, b = starts[level], rests[level]
                 if parity[level]:
                     a, b = b, a
-                _sweep(
-                    lanes, n_channels, n_axes, g, at, work, a, b, momenta[level], numbers
-                )
+                _sweep(lanes, n_channels, n_axes, g, at, work, a, b, momenta[level], numbers)
                 parity[level] = 1 - parity[level]
 
     return cycle

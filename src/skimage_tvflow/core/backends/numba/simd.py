@@ -198,7 +198,9 @@ def _define(symbol, instruction):
 
         def codegen(context, builder, signature, args):
             operands = [
-                value if isinstance(kind, Vector) else _as_vector(context, builder, vector, kind, value)
+                value
+                if isinstance(kind, Vector)
+                else _as_vector(context, builder, vector, kind, value)
                 for kind, value in zip(signature.args, args, strict=True)
             ]
             return getattr(builder, instruction)(*operands, flags=FASTMATH)
