@@ -16,8 +16,8 @@ convex, so the trapezoidal rule, here with the middle as a third node, bounds it
 above. The code works with root mean squares: norms are divided by the root of the number of pixels.
 
 An implicit Euler step has no residual, and :math:`\langle \hat u, \mathrm{div}\,\hat\phi
-\rangle = \tfrac12 (\|\hat u\|^2)'`. So a piece may hold many such steps, whose mean dual variable is
-admissible, and needs none of them:
+\rangle = \tfrac12 (\|\hat u\|^2)'`. So a piece may hold many such steps, whose mean dual variable
+is admissible, and needs none of them:
 
 .. math:: E(t_{n+1})^2 \le E(t_n)^2 + 2 \int J(\hat u) + \|\hat u(t_{n+1})\|^2 - \|\hat u(t_n)\|^2 .
 

@@ -76,8 +76,8 @@ def decay_rate(spacing: Sequence[float], sizes: Sequence[int]) -> float:
     So an image loses at least this much of its distance from the mean per unit of time, and the
     flow has ended after :math:`\|u - \bar u\|` over it. Channels may be coupled.
 
-    Proof. With :math:`J_i = \sum_x |D_i v|` is :math:`J^2 \ge \sum_i J_i^2`. Two pixels are joined by
-    the path that changes their coordinates from first to last, and by the one from last to first.
+    Proof. With :math:`J_i = \sum_x |D_i v|` is :math:`J^2 \ge \sum_i J_i^2`. Two pixels are joined
+    by the path that changes their coordinates from first to last, and by that from last to first.
     The squared difference of their values is at most the product of what the two paths vary, each
     the sum over the axes of the variation of v along whole lines. Summed up over all pairs of
     pixels, of N in all,

@@ -90,7 +90,7 @@ def extinction_time(problem: Problem, rtol: float, report: Report | None = None)
 
 def _grids(u: Tensor, spacing: Sequence[float]) -> list[tuple[Tensor, Sequence[float]]]:
     """The images on grids of twice the spacing each, from the coarsest to their own."""
-    grids = [(u, tuple(spacing))]
+    grids: list[tuple[Tensor, Sequence[float]]] = [(u, spacing)]
     while u.ndim < 6 and min(u.shape[2:]) >= 2 * _COARSE_SIDE:
         pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[u.ndim - 3]
         u = pool(u, 2, ceil_mode=True, count_include_pad=False)

@@ -25,8 +25,8 @@ _FEWEST_ITERATIONS, _ITERATIONS, _STEP_POWER, _TOL_POWER = 2, 150, 0.8, 0.7
 # A limit of the arithmetic only: integers hold it.
 _MOST_PLANNED_ITERATIONS = 1e9
 
-# Time steps of a single iteration each, up to time t, for which the pair of trajectories below meets
-# tol:
+# Time steps of a single iteration each, up to time t, with which the pair of trajectories below
+# meets tol:
 #   N = _STEPS * t**_STEPS_TIME_POWER * (1e-3 / tol)**_STEPS_TOL_POWER
 # Many steps of one iteration are two to ten times cheaper than few steps that are solved well: the
 # dual variable follows the flow, and no step is solved better than its own length deserves. Beyond
@@ -77,8 +77,8 @@ STAGNANT, ROUNDED = 0.85, 10.0
 # Never begin an interval with less than this part of the planned work: two trajectories that both
 # lag behind the flow agree with each other.
 LEAST_EFFORT = 0.6
-# Below this tolerance float32 is not enough: the rounding errors of thousands of short steps add up.
-# The image is then computed in float64.
+# Below this tolerance float32 is not enough, as the rounding errors of thousands of short steps add
+# up: the image is then computed in float64.
 FINEST_FLOAT32 = 1e-4
 # Give up on an interval that needs more steps in the coarse trajectory. Tolerances below eps**0.6
 # drown in rounding, whatever the steps: they get MOST_STEPS_IN_VAIN, so that they end.

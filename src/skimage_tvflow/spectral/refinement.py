@@ -234,7 +234,7 @@ class Growth:
                 # The exact flow from a wrong beginning does not get further from the right one.
                 added = bound + (np.nan if frames.bound is None else frames.bound[:, m])
                 yield Frame(float(next(ahead)), frames.u[:, m].contiguous(), error, added)
-        flow._warn(frames.error.T, frames.converged, image.dtype)
+        flow._warn(frames.error.T, frames.converged, image.dtype, frames.hidden)
 
     def _tightened(self, image: Tensor) -> BaseTVFlow:
         """The estimator with a tolerance for what is left, which is relative to its deviation."""

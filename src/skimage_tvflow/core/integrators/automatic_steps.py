@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -100,7 +100,8 @@ class AutomaticSteps(EulerIntegrator):
     def _expected_work(self) -> list[float]:
         items = np.flatnonzero(self._moves)
         work = []
-        for self._interval in range(len(self._time) - 1):
+        for interval in range(len(self._time) - 1):
+            self._interval = interval
             plans = self._plans(items[(self._end > self._now)[items]])
             work.append(float(sum(3 * plan.work * len(where) for where, plan in plans)))
         self._interval = 0

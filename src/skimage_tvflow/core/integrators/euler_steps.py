@@ -174,7 +174,7 @@ class EulerIntegrator(ABC):
         """Every trajectory has twice the steps of the one before it."""
         return settings.order
 
-    def _divide_intervals(self) -> None:
+    def _divide_intervals(self) -> None:  # noqa: B027 - most have nothing to divide
         """Insert further nodes between the requested times where that helps."""
 
     @abstractmethod
@@ -356,7 +356,7 @@ class EulerIntegrator(ABC):
         return self._settings.tol * share
 
     def _end_if_certain(self, items: np.ndarray, segments: list[Segment]) -> list[Segment]:
-        """Put items to their mean that have ended even if they are ``_error`` away from the flow."""
+        """Put items to their mean that have ended even if ``_error`` away from the flow."""
         end = segments[-1].end
         if end is None:
             return segments

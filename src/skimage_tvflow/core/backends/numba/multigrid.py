@@ -1,4 +1,22 @@
-"""The levels of the multigrid cycle, and the cycle for the state of a trajectory."""
+r"""Multigrid cycles for the dual of an implicit Euler step: the levels, and a cycle for an item.
+
+The problem is :math:`\min_{|\phi| \le R} \tfrac12 \|v\|^2` with
+:math:`v = f + \mathrm{div}\,\phi`. A coarse level has the mean of v over its cells and, on each face, the mean of phi over the fine faces there;
+so its divergence is the mean of the fine one. At a last cell that is not whole, the width of the
+cell is in the divergence and the area A of its faces in the gradient, which stays the adjoint.
+
+Where the constraint is active, :math:`g = \lambda \phi` with a multiplier. That force is restricted
+as well: with
+
+.. math:: \tau_c = |P^T \lambda \phi| \frac{\phi_0}{|\phi_0|} - P^T \lambda \phi + P^T \tau
+
+phi_0, the restriction of phi, solves the coarse problem if phi solves the fine one. The radius of
+a coarse cell is :math:`|\phi_0|` plus the least room that its children leave. The change of phi on
+the coarse level is interpolated linearly between faces (P), added, and projected; on the image
+itself only as far along as the energy falls, so no cycle ever increases it. This is the full
+approximation scheme of Brandt, "Multi-level adaptive solutions to boundary-value problems", Math.
+Comp. 31 (1977), for a problem with constraints.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +26,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from skimage_tvflow.core.backends.numba import multigrid_kernel as kernel
+from skimage_tvflow.core.backends.numba.multigrid_kernel import compile_cycle
+from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
+    LARGE_NUMBER,
+    N_ARRAYS,
+    NUMBERS,
+)
 from skimage_tvflow.core.backends.numba.row_blocks import RowStorage
 from skimage_tvflow.core.momentum import Momentum
 from skimage_tvflow.core.operators import norm_bound
@@ -71,7 +94,7 @@ class Level:
         return sizes[-2] if len(sizes) > 1 else 1
 
     def geometry(self) -> list[int]:
-        """The numbers that the compiled code needs; see :mod:`.multigrid_kernel`."""
+        """The numbers that the compiled code needs; see :mod:`.multigrid_level_kernel`."""
         s, halved = self.storage, (*self.halved, 1, 1)[:3]
         return [s.n_rows, s.stride, s.lag, *halved, self.per_plane]
 
@@ -113,7 +136,7 @@ class Level:
             row_div[2] = 1 / (spacing[2] * z)
             row_grad[2] = np.repeat(inner[2], len(y_widths)) * y / spacing[2]
         row_mean = np.concatenate([means[i] if i > 0 else np.ones(1) for i in rest])
-        pad = np.where(pixels, 0, kernel.LARGE_NUMBER)
+        pad = np.where(pixels, 0, LARGE_NUMBER)
         return [column_div, column_grad, column_mean, pad, row_div, row_grad, row_mean]
 
 
@@ -138,7 +161,7 @@ class Multigrid:
         # A level with a quarter of the pixels is visited twice, one with half of them once.
         ratios = [math.prod(level.halved) for level in levels]
         self._visits = np.array([2 if ratio > 2 else int(ratio > 1) for ratio in ratios])
-        parts, self._offsets, at = [], np.empty((len(levels), kernel.N_ARRAYS), np.int64), 0
+        parts, self._offsets, at = [], np.empty((len(levels), N_ARRAYS), np.int64), 0
         for i, level in enumerate(levels):
             for j, array in enumerate(level.arrays(inner=i > 0)):
                 size = -(-array.size // storage.lanes) * storage.lanes
@@ -150,8 +173,8 @@ class Multigrid:
         self._storage = storage
         momenta = [Momentum.in_cycle(level.storage.bound) for level in levels]
         self._momenta = np.array([(m.beta, m.gamma, m.step) for m in momenta], storage.dtype)
-        self._numbers = np.array(kernel.NUMBERS, storage.dtype)
-        self._compiled = kernel.compile_cycle(storage.dtype.itemsize)
+        self._numbers = np.array(NUMBERS, storage.dtype)
+        self._compiled = compile_cycle(storage.dtype.itemsize)
 
     def _workspace(self) -> np.ndarray:
         """Memory for one item at a time: every thread has its own."""
