@@ -296,7 +296,7 @@ class EulerIntegrator(ABC):
         report = self._work.run(work, then=2 * work if is_coarse else 0.0)
         recorder, nodes = self._branch(which, items), self._nodes(which, n_steps, n_iter)
         advance = partial(trajectory.advance, items, n_cycles=n_cycles)
-        if len(nodes) == 2:
+        if recorder is None and len(nodes) == 2:
             advance([n_steps], step[None], n_iter, report=report)
             return Segment(trajectory.primal(items))
         end = np.full(len(items), np.inf)
