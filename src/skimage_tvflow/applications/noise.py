@@ -163,8 +163,10 @@ def noise_level(image: Any, *, channel_axis: int | None = None) -> float:
     -----
     The median of the absolute sixth differences along every axis, relative to what it is for
     normally distributed white noise of standard deviation 1. Structures have little part in such
-    high differences: for photographs with noise of a fiftieth of their range the estimate is up to
-    a quarter too large, where the median of the finest wavelet coefficients [1]_ is up to one half.
+    high differences: for nine of ten photographs with noise of a fiftieth of their range the
+    estimate is at most a quarter too large, and that by the median of the finest wavelet
+    coefficients [1]_ one half. Fainter noise is read too high more often: pass `sigma` to `denoise`
+    where it is known.
     A texture that is white itself, such as grass seen from afar, still counts as noise. Where the
     image is exactly constant, as in a black border or an opaque alpha channel, it says nothing of
     the noise and takes no part.

@@ -76,10 +76,9 @@ class JointSpaceTimeTVFlow(BaseTVFlow):
     per pixel and as a mean over time, minimised by Adam with the paper's settings. It is not
     homogeneous: as in the paper, where images in [0, 1] are multiplied by five, each is brought to
     the standard deviation 1.25 first. Every iteration is an entry of the `loss_curve`. Its
-    minimum is the flow as well, but Adam is far from it after 2000 iterations: for five
-    photographs in [0, 1] of 96 x 96 pixels at fifty times up to 0.2 the loss was .003 to .04, where
-    it is 1e-11 at implicit Euler steps, and the peak signal-to-noise ratio 40 to 47 dB (31 to 39 dB
-    after 500).
+    minimum is the flow as well, but Adam is far from it after 2000 iterations: for five photographs
+    in [0, 1] of 96 x 96 pixels at fifty times up to 0.2 the loss was .003 to .04, where it is 1e-11
+    at implicit Euler steps, and the peak signal-to-noise ratio 40 to 47 dB (31 to 39 after 500).
 
     Memory: the unknowns at all times, 3 copies of a 2-D image per time, and with "residual" 10.
 
