@@ -102,8 +102,10 @@ class ErrorBound:
         energy = np.maximum(both + found.growth, 0) + ROUNDING * both
         largest_change = lengths * 2 * sum(1 / h for h in self._spacing)
         size = np.sqrt(found.norm / pixels)
+        # The residual of rounding, once by itself and once as a part of the balance.
         rounding = eps * ((n_steps + 2) * size + 4 * largest_change)
-        self.value = np.sqrt(self.value**2 + energy / pixels) + rounding
+        energy = energy / pixels + 2 * rounding * size
+        self.value = np.sqrt(self.value**2 + energy) + rounding
         self._note_end(lengths, np.sqrt(np.maximum(found.norm + found.growth, 0) / pixels), after)
 
     def _note_end(self, lengths: np.ndarray, size: np.ndarray, u: Tensor) -> None:

@@ -34,9 +34,6 @@ from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report, WorkMeter, share_of
 from skimage_tvflow.core.recorder import TrajectoryRecorder
 
-# Iterations between two nodes of the error bound. A node costs as much as three to five iterations;
-# with fewer nodes the variation between them is overestimated.
-_STEPS_OF_A_NODE = 4
 # How often to look whether the flow has ended, in an interval in which it may.
 _LOOKS = 32
 
@@ -307,19 +304,31 @@ class EulerIntegrator(ABC):
             left = rms(after).cpu().numpy() / self._decay_rate
             end = np.minimum(end, self._now[items] + stop * step + left)
             if recorder is not None:
-                dual = trajectory.dual(items) if self._request.dual else None
-                length, count = (stop - begin) * step, stop - begin
-                recorder.add_euler_steps(start, after, length, count, dual)
+                self._record(recorder, which, items, (start, after), step, stop - begin)
             if part is not None:
                 part(1.0)
             start = after
         return Segment(start, recorder, end)
 
+    def _steps_between_records(self, n_iter: int) -> int:
+        return 1
+
+    def _record(
+        self,
+        recorder: TrajectoryRecorder,
+        which: int,
+        items: np.ndarray,
+        ends: tuple[Tensor, Tensor],
+        step: np.ndarray,
+        count: int,
+    ) -> None:
+        """Note ``count`` steps between two images, here always one."""
+        recorder.add_step(*ends, self._trajectories[which].dual(items), step)
+
     def _nodes(self, which: int, n_steps: int, n_iter: int) -> list[int]:
         """The steps of a trajectory after which its image is looked at, from 0 to the last."""
         if self._branch_is_recorded(which):
-            # The mean of the dual variable needs every single step, the bound only some nodes.
-            apart = 1 if self._request.dual else max(_STEPS_OF_A_NODE // n_iter, 1)
+            apart = self._steps_between_records(n_iter)
         elif which == len(self._trajectories) - 1 and self._may_be_extinct(
             self._now, self._end - self._now
         ):
