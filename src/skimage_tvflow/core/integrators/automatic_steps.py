@@ -23,7 +23,7 @@ from skimage_tvflow.core.step_control import groups
 
 # Iterations between two nodes of the error bound. A node costs as much as three to five iterations;
 # with fewer nodes the variation between them is overestimated.
-_ITERATIONS_OF_A_NODE = 4
+_ITERATIONS_OF_A_NODE, _MOST_NODES = 4, 300
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,8 @@ class AutomaticSteps(EulerIntegrator):
         self._cycled_iterations = step_control.cycled_iterations(longest, self._planned_tol)
         self._cycles_from = np.full(n, np.inf)
         if backends.has_cycles(problem.u, settings.algorithm):
-            self._cycles_from = step_control.CYCLES_FROM * self._deviation
+            begin = step_control.CYCLES_FROM * self._deviation
+            self._cycles_from = np.where(self._deviation > 0, begin, np.inf)
 
     def _n_trajectories(self, settings: EulerSettings) -> int:
         return 2
@@ -157,9 +158,11 @@ class AutomaticSteps(EulerIntegrator):
         self._effort[plan.n_cycles, items] = np.maximum(effort, step_control.LEAST_EFFORT)
         return items[~final]
 
-    def _steps_between_records(self, n_iter: int) -> int:
+    def _steps_between_records(self, n_steps: int, n_iter: int) -> int:
         # The mean of the dual variable needs every single step, the bound only some nodes.
-        return 1 if self._request.dual else max(_ITERATIONS_OF_A_NODE // n_iter, 1)
+        if self._request.dual:
+            return 1
+        return max(_ITERATIONS_OF_A_NODE // n_iter, n_steps // _MOST_NODES, 1)
 
     def _record(
         self,

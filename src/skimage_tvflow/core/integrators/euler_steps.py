@@ -310,7 +310,7 @@ class EulerIntegrator(ABC):
             start = after
         return Segment(start, recorder, end)
 
-    def _steps_between_records(self, n_iter: int) -> int:
+    def _steps_between_records(self, n_steps: int, n_iter: int) -> int:
         return 1
 
     def _record(
@@ -328,7 +328,7 @@ class EulerIntegrator(ABC):
     def _nodes(self, which: int, n_steps: int, n_iter: int) -> list[int]:
         """The steps of a trajectory after which its image is looked at, from 0 to the last."""
         if self._branch_is_recorded(which):
-            apart = self._steps_between_records(n_iter)
+            apart = self._steps_between_records(n_steps, n_iter)
         elif which == len(self._trajectories) - 1 and self._may_be_extinct(
             self._now, self._end - self._now
         ):
