@@ -64,7 +64,7 @@ class AutomaticSteps(EulerIntegrator):
     ) -> None:
         assert settings.tol is not None
         self._tol, dtype = settings.tol, problem.u.dtype
-        # The energy balance of thousands of steps takes float64: it is a difference of large numbers.
+        # The energy balance of thousands of steps is a difference of large numbers.
         if self._tol < step_control.FINEST_FLOAT32 or request.bound:
             problem = replace(problem, u=problem.u.to(exact_dtype(problem.u)))
         super().__init__(settings, problem, request, report)
