@@ -2,8 +2,9 @@ r"""Multigrid cycles for the dual of an implicit Euler step: the levels, and a c
 
 The problem is :math:`\min_{|\phi| \le R} \tfrac12 \|v\|^2` with
 :math:`v = f + \mathrm{div}\,\phi`. A coarse level has the mean of v over its cells and,
-on each face, the mean of phi over the fine faces there; so its divergence is the mean of the fine one. At a last cell that is not whole, the width of the
-cell is in the divergence and the area A of its faces in the gradient, which stays the adjoint.
+on each face, the mean of phi over the fine faces there; so its divergence is the mean of the fine
+one. At a last cell that is not whole, the width of the cell is in the divergence and the area A
+of its faces in the gradient, which stays the adjoint.
 
 Where the constraint is active, :math:`g = \lambda \phi` with a multiplier. That force is restricted
 as well: with
