@@ -301,16 +301,19 @@ class EulerIntegrator(ABC):
             part = share_of(report, begin / n_steps, stop / n_steps)
             advance([stop - begin], step[None], n_iter, report=part)
             after = trajectory.primal(items)
-            left = rms(after).cpu().numpy() / self._decay_rate
-            end = np.minimum(end, self._now[items] + stop * step + left)
             if recorder is not None:
                 self._record(recorder, which, items, (start, after), step, stop - begin)
+            if recorder is not None and self._request.bound:
+                size = recorder.error_bound.size
+            else:
+                size = rms(after).cpu().numpy()
+            end = np.minimum(end, self._now[items] + stop * step + size / self._decay_rate)
             if part is not None:
                 part(1.0)
             start = after
         return Segment(start, recorder, end)
 
-    def _steps_between_records(self, n_iter: int) -> int:
+    def _steps_between_records(self, n_steps: int, n_iter: int) -> int:
         return 1
 
     def _record(
@@ -328,7 +331,7 @@ class EulerIntegrator(ABC):
     def _nodes(self, which: int, n_steps: int, n_iter: int) -> list[int]:
         """The steps of a trajectory after which its image is looked at, from 0 to the last."""
         if self._branch_is_recorded(which):
-            apart = self._steps_between_records(n_iter)
+            apart = self._steps_between_records(n_steps, n_iter)
         elif which == len(self._trajectories) - 1 and self._may_be_extinct(
             self._now, self._end - self._now
         ):
