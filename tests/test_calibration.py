@@ -18,6 +18,7 @@ SCRIPTS = Path(__file__).parent / "calibration"
 NOT_TUNED = {
     "backends.numba.duality_gap_kernel.N_SUMS": "the number of sums that the kernel returns",
     "backends.numba.duality_gap_kernel.SEGMENT": "compiled into the kernel: bounds its rounding",
+    "backends.numba.energy_kernel.N_SUMS": "the number of sums that the kernel returns",
     "backends.numba.simd.VECTOR_BYTES": "the widest vectors that processors have",
     "backends.numba.space_time_kernel.SEGMENT": "compiled into the kernel: fits any first cache",
     "backends.numba.sweep._LONG": "how soon Ctrl-C is heard, not speed",

@@ -37,9 +37,10 @@ ORDER = [
 # The same inside core.
 CORE_ORDER = [
     "integrate",
-    "integrators extinction_time",
-    "recorder time_grid",
-    "error_bound extinction",
+    "integrators extinction_time certificate",
+    "recorder time_grid tracker",
+    "error_bound",
+    "extinction",
     "step_control networks",
     "problem",
     "scaling",

@@ -23,7 +23,7 @@ from tuning import (
 )
 
 from skimage_tvflow import ChambolleTVFlow, certify
-from skimage_tvflow.core import error_bound
+from skimage_tvflow.core import certificate
 
 # The frames of a candidate, and those far apart that the largest number of iterations is for.
 TIMES = tuple(np.linspace(0.1, 1.0, 10))
@@ -63,9 +63,9 @@ def main() -> None:
     halves = images(options.folder, options.quick)
     report = Report(f"The finer trajectory, {WORK} iterations")
     near, apart = bound_at_work(TIMES), bound_at_work(APART)
-    report.search(error_bound, "_FINER_TOL", [5e-5, 1e-4, 4e-4, 1e-3, 3e-3], near, halves)
-    report.search(error_bound, "_LEAST_ITERATIONS", [2, 4, 8, 20, 30], near, halves)
-    report.search(error_bound, "_MOST_ITERATIONS", [50, 100, 200, 800], apart, halves)
+    report.search(certificate, "_FINER_TOL", [5e-5, 1e-4, 4e-4, 1e-3, 3e-3], near, halves)
+    report.search(certificate, "_LEAST_ITERATIONS", [2, 4, 8, 20, 30], near, halves)
+    report.search(certificate, "_MOST_ITERATIONS", [50, 100, 200, 800], apart, halves)
     report.show("bound / true error")
 
 

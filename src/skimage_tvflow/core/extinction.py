@@ -8,6 +8,7 @@ that is sharp as soon as :math:`u` is an eigenfunction, :math:`u = \lambda p`.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -70,7 +71,8 @@ def coarse_remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
     return np.divide(product, variation, out=np.zeros(len(u)), where=variation > 0)
 
 
-def decay_rate(spacing: Sequence[float], sizes: Sequence[int]) -> float:
+@functools.cache
+def decay_rate(spacing: tuple[float, ...], sizes: tuple[int, ...]) -> float:
     r"""A lower bound of :math:`J(v) / \|v - \bar v\|` on a grid.
 
     So an image loses at least this much of its distance from the mean per unit of time, and the

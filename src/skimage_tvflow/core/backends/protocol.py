@@ -140,11 +140,13 @@ class EnergyChange:
     Attributes
     ----------
     variation : array of shape (N,), J at the end
+    halfway : array of shape (N,), J in the middle, where the image is the mean of both ends
     growth : array of shape (N,), the squared norm at the end minus that at the start
     norm : array of shape (N,), the squared norm at the start
     """
 
     variation: np.ndarray
+    halfway: np.ndarray
     growth: np.ndarray
     norm: np.ndarray
 

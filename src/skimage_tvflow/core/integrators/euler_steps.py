@@ -301,10 +301,13 @@ class EulerIntegrator(ABC):
             part = share_of(report, begin / n_steps, stop / n_steps)
             advance([stop - begin], step[None], n_iter, report=part)
             after = trajectory.primal(items)
-            left = rms(after).cpu().numpy() / self._decay_rate
-            end = np.minimum(end, self._now[items] + stop * step + left)
             if recorder is not None:
                 self._record(recorder, which, items, (start, after), step, stop - begin)
+            if recorder is not None and self._request.bound:
+                size = recorder.error_bound.size
+            else:
+                size = rms(after).cpu().numpy()
+            end = np.minimum(end, self._now[items] + stop * step + size / self._decay_rate)
             if part is not None:
                 part(1.0)
             start = after

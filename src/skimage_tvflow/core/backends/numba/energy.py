@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.backends.numba.energy_kernel import sum_rows
+from skimage_tvflow.core.backends.numba import energy_kernel as kernel
+from skimage_tvflow.core.backends.numba.duality_gap_kernel import SEGMENT
 from skimage_tvflow.core.backends.protocol import EnergyChange
 from skimage_tvflow.core.parallel import run_pieces
 
@@ -29,12 +30,12 @@ def _item(u: Tensor, v: Tensor, spacing: Sequence[float]) -> np.ndarray:
     inverse = np.ones(3)
     inverse[3 - len(sizes) :] = 1 / np.array(spacing, np.float64)
     n_rows = volume[0] * volume[1]
-    sums = np.empty((3, n_rows))
+    sums = np.empty((kernel.N_SUMS, n_rows, -(-volume[2] // SEGMENT)))
     run_pieces(
-        lambda begin, end: sum_rows(before, after, inverse, begin, end, sums),
+        lambda begin, end: kernel.sum_rows(before, after, inverse, begin, end, sums),
         n_rows,
         max(1, _PIXELS_PER_TASK // volume[2]),
         torch.get_num_threads(),
     )
     # NumPy adds up pairwise along the last axis.
-    return sums.sum(1)
+    return sums.reshape(kernel.N_SUMS, -1).sum(1)

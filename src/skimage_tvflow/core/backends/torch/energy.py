@@ -18,6 +18,7 @@ def energy_change(before: Tensor, after: Tensor, spacing: Sequence[float]) -> En
     u, v = (x.to(exact_dtype(x)) for x in (before, after))
     return EnergyChange(
         variation=total_variation(v, spacing).cpu().numpy(),
+        halfway=total_variation((u + v) / 2, spacing).cpu().numpy(),
         growth=inner(v - u, v + u).cpu().numpy(),
         norm=inner(u, u).cpu().numpy(),
     )
