@@ -59,8 +59,8 @@ def certify(
 
     With a dual variable, the candidate is taken as linear in time between its times, starting from
     the image at t = 0, and its dual variable as constant. With :math:`|\phi| \le 1`, the gap
-    :math:`\epsilon(t) = J(u) + \langle u, \mathrm{div}\,\phi \rangle \ge 0` and the
-    residual :math:`r = u_t - \mathrm{div}\,\phi`, the distance E from the exact flow satisfies
+    :math:`\epsilon(t) = J(u) + \langle u, \mathrm{div}\,\phi \rangle \ge 0` and the residual
+    :math:`r = u_t - \mathrm{div}\,\phi`, the distance E from the exact flow satisfies
 
     .. math:: E(t_k) \le \sqrt{E(t_{k-1})^2 + 2 \int \epsilon\,dt} + \int \|r\|\,dt ,
 
