@@ -44,6 +44,8 @@ NOT_TUNED = {
     "parallel._IMPORTED_IN": "the number of a process",
     "problem._LONGEST": "a limit of the arithmetic, derived beside it",
     "progress.REPORT_SECONDS": "what people notice, not speed",
+    "tracker._TOL": "the unit of the effort, as documented",
+    "tracker._TRAJECTORIES": "the unit of the effort, as documented",
     "step_control._AT": "the unit of time of _STEPS: the two are one constant",
     "step_control._LONGEST": "a limit of the arithmetic",
     "step_control._MOST_PLANNED_ITERATIONS": "a limit of the arithmetic",
