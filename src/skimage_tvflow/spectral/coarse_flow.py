@@ -19,7 +19,7 @@ from skimage_tvflow.core import operators
 from skimage_tvflow.core.extinction import remaining_time
 from skimage_tvflow.core.frames import OutputRequest
 from skimage_tvflow.core.integrate import integrate
-from skimage_tvflow.core.integrators.euler_steps import EulerSettings
+from skimage_tvflow.core.integrators.euler_segment import EulerSettings
 from skimage_tvflow.core.integrators.given_steps import GivenIterations
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.step_control import even, iterations_for

@@ -14,7 +14,8 @@ from torch import Tensor
 from skimage_tvflow.core import step_control
 from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.frames import OutputRequest
-from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator, EulerSettings
+from skimage_tvflow.core.integrators.euler_segment import EulerSettings
+from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator
 from skimage_tvflow.core.operators import distance, exact_dtype
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report
@@ -78,10 +79,12 @@ class AutomaticSteps(EulerIntegrator):
         self._planned_tol = max(self._tol, self._least_tol)
         in_vain = self._tol < self._least_tol
         self._most_steps = step_control.MOST_STEPS_IN_VAIN if in_vain else step_control.MOST_STEPS
-        self._n_sweeps = step_control.ITERATIONS_OF_A_STEP[settings.algorithm]
+        sweeps = step_control.ITERATIONS_OF_A_STEP[settings.algorithm]
+        self._n_sweeps = min(sweeps, settings.max_num_iter)
         self._cycled_iterations = step_control.cycled_iterations(longest, self._planned_tol)
         self._cycles_from = np.full(n, np.inf)
-        if backends.has_cycles(problem.u, settings.algorithm):
+        allowed = self._cycled_iterations <= settings.max_num_iter
+        if allowed and backends.has_cycles(problem.u, settings.algorithm):
             begin = step_control.CYCLES_FROM * self._deviation
             self._cycles_from = np.where(self._deviation > 0, begin, np.inf)
 
@@ -133,9 +136,7 @@ class AutomaticSteps(EulerIntegrator):
         self._error[pending] = np.inf
         self._strikes[:] = 0
         while pending.size:
-            again = [
-                self._attempt(pending[where], plan) for where, plan in list(self._plans(pending))
-            ]
+            again = [self._attempt(pending[where], plan) for where, plan in self._plans(pending)]
             pending = np.concatenate(again)
 
     def _attempt(self, items: np.ndarray, plan: Plan) -> np.ndarray:
@@ -152,7 +153,7 @@ class AutomaticSteps(EulerIntegrator):
         accurate = ratio <= step_control.MARGIN
         final = accurate | (plan.n_steps >= self._most_steps) | (self._strikes[items] > 1)
         segments = [s if final.all() else s[final] for s in (coarse, fine)]
-        for which, segment in enumerate(self._end_if_certain(items[final], segments)):
+        for which, segment in enumerate(self._end_items(items[final], segments)):
             self._accept(which, items[final], segment)
         effort = self._effort[plan.n_cycles, items]
         effort = effort * step_control.change_of_effort(ratio, accurate)

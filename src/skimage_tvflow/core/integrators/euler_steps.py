@@ -11,7 +11,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -29,55 +29,14 @@ from skimage_tvflow.core.extinction import (
     remaining_time,
 )
 from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.operators import distance, pairing, rms, take, total_variation
+from skimage_tvflow.core.integrators.euler_segment import EulerSettings, Segment
+from skimage_tvflow.core.operators import distance, rms, take
 from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report, WorkMeter, share_of
 from skimage_tvflow.core.recorder import TrajectoryRecorder
 
 # How often to look whether the flow has ended, in an interval in which it may.
 _LOOKS = 32
-
-
-@dataclass(frozen=True)
-class EulerSettings:
-    """The parameters of the method.
-
-    Attributes
-    ----------
-    n_steps : int or None, steps from 0 to the last time; None for automatic steps
-    order : 1 or 2
-    tol : float or None, wanted error in standard deviations; None for exactly ``max_num_iter``
-        iterations in every step
-    max_num_iter : int, largest number of iterations in a step
-    algorithm : {"accelerated", "projection"}
-    """
-
-    n_steps: int | None
-    order: int
-    tol: float | None
-    max_num_iter: int
-    algorithm: str
-
-
-@dataclass(frozen=True)
-class Segment:
-    """Items of one trajectory, brought to a time.
-
-    Attributes
-    ----------
-    u : Tensor of shape (n, C, *spatial)
-    recorder : TrajectoryRecorder of the n items, or None where nothing was recorded
-    end : array of shape (n,), when the flow would have ended were the trajectory without error, or
-        None where nobody looked
-    """
-
-    u: Tensor
-    recorder: TrajectoryRecorder | None = None
-    end: np.ndarray | None = None
-
-    def __getitem__(self, items: np.ndarray) -> Segment:
-        recorder = self.recorder and self.recorder[items]
-        return Segment(self.u[items], recorder, None if self.end is None else self.end[items])
 
 
 class EulerIntegrator(ABC):
@@ -94,7 +53,8 @@ class EulerIntegrator(ABC):
         self._settings, self._request = settings, request
         self._deviation = problem.deviation
         self._dtype = problem.u.dtype  # of the answers
-        # What an image certainly loses of its RMS distance from the mean, per unit of time.
+        # The flow has ended after |u - mean| / _decay_rate (RMS): it loses at least _decay_rate of
+        # that distance in a unit of time.
         rate = decay_rate(problem.spacing, problem.u.shape[2:])
         self._decay_rate = rate / math.sqrt(problem.u[0].numel())
         self._trajectories = [
@@ -286,8 +246,9 @@ class EulerIntegrator(ABC):
         trajectory, start = self._trajectories[which], take(self._at[which], items)
         trajectory.reset_primal(items, start)
         step = (self._end - self._now)[items] / n_steps
-        self._n_iter[items] += n_steps * n_iter
-        work = n_steps * n_iter * len(items)
+        iterations = n_steps * (n_iter + n_cycles * step_control.WORK_OF_A_CYCLE)
+        self._n_iter[items] += iterations
+        work = iterations * len(items)
         # A coarse trajectory is followed by one with twice the steps.
         is_coarse = which < len(self._trajectories) - 1
         report = self._work.run(work, then=2 * work if is_coarse else 0.0)
@@ -340,35 +301,14 @@ class EulerIntegrator(ABC):
             apart = n_steps
         return [*range(0, n_steps, apart), n_steps]
 
-    def _solve_error(
-        self, which: int, items: np.ndarray, u: Tensor, step: np.ndarray
-    ) -> np.ndarray:
-        """The error of the last step's solve by its duality gap: at most ``sqrt(2 step gap)``.
-
-        Two solves that both lag behind, when large structures merge, agree all the same; the gap
-        sees it.
-        """
-        trajectory = self._trajectories[which]
-        paired = pairing(u, lambda slab: trajectory.dual(items, slab), self._spacing)
-        variation = total_variation(u, self._spacing)
-        # A smaller gap is rounding, and its square root would drown a tight tolerance.
-        gap = variation - paired - 16 * torch.finfo(u.dtype).eps * variation
-        pixels = u[0].numel()
-        error = np.sqrt(2 * step * gap.clamp_(min=0).cpu().numpy() / pixels)
-        # An image cannot be further from the flow than its own size when it is all but extinct.
-        return np.minimum(step_control.GAP * error, rms(u).cpu().numpy())
-
-    def _extrapolation_error(self, coarse: Tensor, fine: Tensor) -> np.ndarray:
-        return step_control.EXTRAPOLATED * distance(coarse, fine).cpu().numpy()
-
     def _allowed(self, items: np.ndarray) -> np.ndarray:
         """The error allowed at the end of the interval, in deviations of the image; shape (n,)."""
         assert self._settings.tol is not None
         share = step_control.allowed_share(self._end[items], self._horizon[items])
         return self._settings.tol * share
 
-    def _end_if_certain(self, items: np.ndarray, segments: list[Segment]) -> list[Segment]:
-        """Put items to their mean that have ended even if ``_error`` away from the flow."""
+    def _end_items(self, items: np.ndarray, segments: list[Segment]) -> list[Segment]:
+        """Put items to their mean where the flow has ended, if it is within ``_error`` of ours."""
         end = segments[-1].end
         if end is None:
             return segments

@@ -13,7 +13,7 @@ from skimage_tvflow.core.backends.protocol import FrameBuffer
 from skimage_tvflow.core.extinction import coarse_remaining_time
 from skimage_tvflow.core.frames import Frames
 from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator
-from skimage_tvflow.core.operators import distance, take
+from skimage_tvflow.core.operators import distance, pairing, rms, take, total_variation
 from skimage_tvflow.core.step_control import even, groups, iterations_for, steps_in_intervals
 
 # Bytes of the frames that one compiled call computes: with one call for each frame, Python would
@@ -34,6 +34,9 @@ class FixedSteps(EulerIntegrator):
 
     def _fewest_steps(self) -> int:
         return int(self._counts[self._interval]) * len(self._trajectories)
+
+    def _extrapolation_error(self, coarse: Tensor, fine: Tensor) -> np.ndarray:
+        return step_control.EXTRAPOLATED * distance(coarse, fine).cpu().numpy()
 
     def _expected_work(self) -> list[float]:
         # The second trajectory takes twice the steps of the first.
@@ -148,6 +151,24 @@ class SolvesToTolerance(FixedSteps):
         if self._settings.order == 2:
             error = self._extrapolation_error(*(take(u, items) for u in self._at))
             self._error[items] = np.fmax(self._error[items], error)
+
+    def _solve_error(
+        self, which: int, items: np.ndarray, u: Tensor, step: np.ndarray
+    ) -> np.ndarray:
+        """The error of the last step's solve by its duality gap: at most ``sqrt(2 step gap)``.
+
+        Two solves that both lag behind, when large structures merge, agree all the same; the gap
+        sees it.
+        """
+        trajectory = self._trajectories[which]
+        paired = pairing(u, lambda slab: trajectory.dual(items, slab), self._spacing)
+        variation = total_variation(u, self._spacing)
+        # A smaller gap is rounding, and its square root would drown a tight tolerance.
+        gap = variation - paired - 16 * torch.finfo(u.dtype).eps * variation
+        pixels = u[0].numel()
+        error = np.sqrt(2 * step * gap.clamp_(min=0).cpu().numpy() / pixels)
+        # An image cannot be further from the flow than its own size when it is all but extinct.
+        return np.minimum(step_control.GAP * error, rms(u).cpu().numpy())
 
     def _solve(self, which: int, items: np.ndarray, count: int) -> None:
         largest, allowed = self._settings.max_num_iter, self._allowed(items)

@@ -28,7 +28,8 @@ from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
     step_along,
     sweep_level,
 )
-from skimage_tvflow.core.backends.numba.multigrid_transfer_kernel import prolong, restrict
+from skimage_tvflow.core.backends.numba.multigrid_prolong_kernel import prolong
+from skimage_tvflow.core.backends.numba.multigrid_restrict_kernel import restrict
 from skimage_tvflow.core.backends.numba.simd import (
     FASTMATH,
     VECTOR_BYTES,

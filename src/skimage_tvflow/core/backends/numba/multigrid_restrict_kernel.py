@@ -1,4 +1,4 @@
-"""The ways between two levels of the multigrid cycle, compiled: restriction and prolongation."""
+"""From a level of the multigrid cycle to the next coarser one, compiled."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
     ROW_GRAD,
     ROW_MEAN,
     ROWS,
-    SCRATCH,
     SPREAD,
     START,
     STRIDE,
@@ -41,7 +40,6 @@ from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
 from skimage_tvflow.core.backends.numba.simd import (
     FASTMATH,
     evens,
-    interleaved,
     larger,
     load,
     odds,
@@ -247,81 +245,3 @@ def restrict(
             lanes, n_channels, n_axes, geometry, at, coarse, to, sizes, work, phi, a, fine, row,
             numbers)  # fmt: skip
     _pose(lanes, n_channels, n_axes, coarse, to, work, 0, numbers)
-
-
-@njit(**INLINE)
-def _correction(lanes, halved, along, work, at, x, half):
-    """A coarse row of corrections, brought to the fine one at ``x``."""
-    if not halved:
-        return load(work, at + x)
-    here = load(work, at + x // 2)
-    if not along:
-        return interleaved(here, here)
-    return interleaved(half * (here + load(work, at + x // 2 - 1)), here)
-
-
-@njit(**INLINE)
-def prolong(
-    lanes, n_channels, n_axes, geometry, at, coarse, to, sizes, work, phi, a, b, newest, fine,
-    numbers,
-):  # fmt: skip
-    """Add the correction of the coarse level to phi, project, and move its predecessor as well.
-
-    FORCE keeps phi as it was.
-    """
-    one, half = numbers[ONE], numbers[HALF]
-    n_rows, stride, n = geometry[ROWS], geometry[STRIDE], n_channels * n_axes
-    halved = geometry[HALVED:]
-    found = to[PHI] + newest * n * (coarse[LAG] + coarse[ROWS]) * coarse[STRIDE]
-    for k in range(n):
-        for row in range(coarse[ROWS]):
-            for x in range(0, coarse[STRIDE], lanes):
-                i = place_of(coarse, k, row) + x
-                difference = load(work, found + i) - load(work, to[START] + i)
-                store(work, to[START] + i, difference)
-    squares, tiny = at[SCRATCH], numbers[TINY]
-    for row in range(n_rows):
-        y, z = row % sizes[1], row // sizes[1]
-        source = (z // halved[2]) * coarse[N_Y] + y // halved[1]
-        for k in range(n):
-            axis = k % n_axes
-            # A face inside a coarse cell moves by the mean of the faces before and behind.
-            weight, back = one, 0
-            if axis == 1 and halved[1] > 1 and y % 2 == 0:
-                weight, back = half, coarse[STRIDE] if y > 0 else 0
-            if axis == 2 and halved[2] > 1 and z % 2 == 0:
-                weight, back = half, coarse[STRIDE] * coarse[N_Y] if z > 0 else 0
-            here, column = to[START] + place_of(coarse, k, source), at[COLUMN_GRAD] + axis * stride
-            place, old = place_of(geometry, k, row), at[FORCE] + (k * n_rows + row) * stride
-            if work[at[ROW_GRAD] + axis * n_rows + row] == 0:
-                weight = one - one
-            for x in range(0, stride, lanes):
-                change = _correction(lanes, halved[0] > 1, axis == 0, work, here, x, half)
-                if back:
-                    before = _correction(lanes, halved[0] > 1, False, work, here - back, x, half)
-                    change = change + before
-                # Nothing leaves the image.
-                open_ = load(work, column + x)
-                change = where_at_least(open_, splat(tiny), weight * change)
-                p = load(phi, a + place + x)
-                store(work, old + x, p)
-                p = p + change
-                store(phi, a + place + x, p)
-                square = p * p
-                if k > 0:
-                    square = square + load(work, squares + x)
-                store(work, squares + x, square)
-        radii = at[RADIUS] + row * stride
-        for x in range(0, stride, lanes):
-            radius = splat(one)
-            if not fine:
-                radius = load(work, radii + x)
-            square = larger(load(work, squares + x), radius * radius) + tiny
-            store(work, squares + x, radius / root(square))
-        for k in range(n):
-            place, old = place_of(geometry, k, row), at[FORCE] + (k * n_rows + row) * stride
-            for x in range(0, stride, lanes):
-                p = load(work, squares + x) * load(phi, a + place + x)
-                moved = p - load(work, old + x)
-                store(phi, a + place + x, p)
-                store(phi, b + place + x, load(phi, b + place + x) + moved)
