@@ -25,6 +25,7 @@ NOT_TUNED = {
     "backends.protocol.ROUNDING": "a bound of rounding errors, derived beside it",
     "backends.torch.space_time.BETAS": "protocol of the paper",
     "backends.torch.space_time.EPSILON": "protocol of the paper",
+    "integrators.euler_steps._LOOKS": "how soon an end is seen, not where it is",
     "extinction_time._FINEST": "bounds the work of tolerances that nobody needs",
     "extinction_time._SLACK": "how long to search before giving up",
     "integrators.linear_diffusion._RTOL": "far below any tolerance that can be asked for",
@@ -46,9 +47,10 @@ NOT_TUNED = {
     "progress.REPORT_SECONDS": "what people notice, not speed",
     "tracker._TOL": "the unit of the effort, as documented",
     "tracker._TRAJECTORIES": "the unit of the effort, as documented",
-    "step_control._AT": "the unit of time of _STEPS: the two are one constant",
     "step_control._LONGEST": "a limit of the arithmetic",
     "step_control._MOST_PLANNED_ITERATIONS": "a limit of the arithmetic",
+    "step_control._CYCLED_AXIS": "the unit of length of _CYCLED_ITERATIONS, with which it is one",
+    "step_control.ITERATIONS_OF_A_STEP": "one is the least; the other only serves a comparison",
     "step_control.MOST_STEPS": "how long to try before giving up",
     "step_control.MOST_STEPS_IN_VAIN": "how long to try where no work is enough",
 }
@@ -102,7 +104,12 @@ def is_numeric(value: object) -> bool:
 def numeric_constants(path: Path) -> set[str]:
     """The constants of a module of the core that hold numbers."""
     module = importlib.import_module(f"skimage_tvflow.core.{dotted(path)}")
-    names = {name for name, _, _ in constants(path.read_text(encoding="utf-8"))}
+    # What counts from 0 by a range are positions, not magnitudes.
+    names = {
+        name
+        for name, _, value in constants(path.read_text(encoding="utf-8"))
+        if not ast.unparse(value).startswith("range(")
+    }
     return {name for name in names if is_numeric(getattr(module, name))}
 
 

@@ -6,7 +6,7 @@ import functools
 
 import numpy as np
 import torch
-from images import images, rows, volumes
+from images import images, images_of, rows, volumes
 from tuning import Merit, Report, command_line, counted_iterations, geometric_mean
 
 from skimage_tvflow import extinction_time
@@ -57,6 +57,13 @@ def main() -> None:
     report.search(search, "_LENGTH", [50, 100, 400, 1000], cost, halves)
     report.search(search, "_COARSEST", [2, 5, 20, 50], cost, halves)
     report.search(search, "_MOST_ITERATIONS", [500, 1000, 2000], cost, halves)
+    report.show(f"iterations, x error where above rtol (iterations, worst error / rtol = {RTOL})")
+    large = images_of(options.folder, options.quick, 256 if options.quick else 512)
+    report = Report("Coarse grids first")
+    report.search(search, "_COARSE_SIDE", [16, 32, 128], cost, large)
+    report.search(search, "_TRUST", [0.5, 1.6, 3.0], cost, large)
+    report.search(search, "_CYCLES", [1, 4], cost, large)
+    report.search(search, "_CYCLED", [8, 32], cost, large)
     report.show(f"iterations, x error where above rtol (iterations, worst error / rtol = {RTOL})")
     for name, kind in (
         ("images", halves),

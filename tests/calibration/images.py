@@ -38,9 +38,14 @@ class Halves:
 
 def images(folder: Path | None, quick: bool) -> Halves:
     """The 2-D images: 96 x 96, or fewer of 48 x 48."""
-    size = 48 if quick else 96
+    return images_of(folder, quick, 48 if quick else 96)
+
+
+def images_of(folder: Path | None, quick: bool, size: int) -> Halves:
+    """The 2-D images of any size; photographs that are smaller are left out."""
     names = _PHOTOGRAPHS[:6] if quick else _PHOTOGRAPHS
-    chosen = [_centre(_gray(getattr(data, name)()), size) for name in names]
+    photographs = [_gray(getattr(data, name)()) for name in names]
+    chosen = [_centre(photo, size) for photo in photographs if min(photo.shape) >= size]
     for seed in range(2 if quick else 4):
         chosen.append(cartoon((size, size), seed))
     for seed in range(2):

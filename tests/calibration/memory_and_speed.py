@@ -21,6 +21,7 @@ from skimage_tvflow import ChambolleTVFlow, JointSpaceTimeTVFlow
 from skimage_tvflow.core import operators
 from skimage_tvflow.core.backends.numba import (
     duality_gap,
+    energy,
     row_blocks,
     scaling,
     space_time,
@@ -97,6 +98,12 @@ def bound(image: np.ndarray) -> object:
     return flow.solve(image, 0.1)
 
 
+def balance(image: np.ndarray) -> object:
+    """The energy balance of a step."""
+    u = torch.from_numpy(image)[None, None]
+    return energy.energy_change(u, 0.9 * u, [1.0] * image.ndim)
+
+
 def scale(image: np.ndarray) -> object:
     """The image without its mean, in units of its own."""
     return scaling.centre_and_scale(torch.from_numpy(image)[None, None])
@@ -142,6 +149,7 @@ def main() -> None:
         wall(bound),
         flat,
     )
+    report.search(energy, "_PIXELS_PER_TASK", [2**12, 2**14, 2**18], wall(balance), flat)
     report.search(row_blocks, "_LEAST_PIXELS", [2**14, 2**16, 2**20], wall(steps), flat)
     report.search(row_blocks, "_LEAST_LINES", [16, 32, 128], wall(steps), flat)
     report.search(row_blocks, "_OWN_PER_HALO", [4, 8, 32], wall(steps), flat)

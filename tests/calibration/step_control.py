@@ -14,7 +14,7 @@ from skimage_tvflow.core import step_control
 
 STEPS, LENGTHS = (2, 8, 32), (0.01, 0.03, 0.1, 0.3)
 ITERATIONS = (2, 4, 8, 16, 32, 64, 128, 256)
-TIMES, BALANCED = (0.1, 0.4, 1.6, 6.4), (4, 6, 8, 12, 16, 24, 32, 48, 64)
+TIMES, SHORT = (0.1, 0.4, 1.6, 6.4), (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 TOLERANCES = (1e-2, 3e-3, 1e-3, 3e-4)
 
 
@@ -51,12 +51,18 @@ def needed_iterations(half: np.ndarray) -> np.ndarray:
     return np.array(lines)
 
 
+def pair(half: np.ndarray, t: float, n_steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """The flow by N and by 2N steps of a single iteration."""
+    return euler(half, t, n_steps, 1), euler(half, t, 2 * n_steps, 1)
+
+
 def needed_steps(half: np.ndarray) -> np.ndarray:
-    """Lines of time, tolerance, steps needed with as many iterations in each."""
-    lines, truth = [], reference(half, TIMES)
-    for t, exact in zip(TIMES, truth, strict=True):
-        errors = np.array([rms(euler(half, t, n, n, order=2) - exact) for n in BALANCED])
-        lines += [(t, tol, n) for tol, _, n in least_work(BALANCED, errors)]
+    """Lines of time, tolerance, steps of the first trajectory with which a pair agrees to it."""
+    lines = []
+    for t in TIMES:
+        pairs = [pair(half, t, n) for n in SHORT]
+        errors = np.array([step_control.PAIR * rms(fine - coarse) for coarse, fine in pairs])
+        lines += [(t, tol, n) for tol, _, n in least_work(SHORT, errors)]
     return np.array(lines)
 
 
@@ -101,25 +107,42 @@ def work_model(report: Report, halves: Halves) -> None:
 
     steps = {half.tobytes(): needed_steps(half) for half in (halves.fit, halves.judge)}
     t, tol, n = steps[halves.fit.tobytes()].T
-    factor, power, tol_power = power_law(t / step_control._AT, tol, n)
+    factor, power, tol_power = power_law(t, tol, n)
     merit = plan_merit(
         lambda half: steps[half.tobytes()],
-        lambda t, tol: np.array([step_control.balanced_steps(*line) for line in zip(t, tol)]),
+        lambda t, tol: np.array([step_control.steps_for(*line) for line in zip(t, tol)]),
     )
     report.compare(
         step_control,
-        {"_STEPS": factor, "_TIME_POWER": power, "_STEPS_TOL_POWER": tol_power},
+        {"_STEPS": factor, "_STEPS_TIME_POWER": power, "_STEPS_TOL_POWER": tol_power},
         merit,
         halves,
     )
 
 
-def extrapolation_ratios(half: np.ndarray) -> np.ndarray:
-    """error(2 u_2N - u_N) / |u_2N - u_N| near the planned work."""
+def pair_ratios(half: np.ndarray) -> np.ndarray:
+    """error(u_2N + AHEAD (u_2N - u_N)) / |u_2N - u_N| from a quarter to four times the plan."""
     ratios = []
     for t, exact in zip(TIMES, reference(half, TIMES), strict=True):
-        n = int(step_control.balanced_steps(np.array(t), 1e-3))
-        coarse, fine = euler(half, t, n, n), euler(half, t, 2 * n, n)
+        for share in (0.25, 1, 4):
+            n = max(int(share * step_control.steps_for(np.array(t), 1e-3)), 8)
+            coarse, fine = pair(half, t, n)
+            answer = fine + step_control.AHEAD * (fine - coarse)
+            ratios.append(rms(answer - exact) / rms(fine - coarse))
+    return np.concatenate(ratios)
+
+
+def worst_pair(half: np.ndarray) -> Merit:
+    """The error of the answer over the difference of the pair: where nine of ten are below."""
+    ratios = pair_ratios(half)
+    return Merit(float(np.quantile(ratios, 0.9)), f"({np.median(ratios):.2g} {ratios.max():.2g})")
+
+
+def extrapolation_ratios(half: np.ndarray) -> np.ndarray:
+    """error(2 u_2N - u_N) / |u_2N - u_N| of steps that are solved well."""
+    ratios = []
+    for t, exact in zip(TIMES, reference(half, TIMES), strict=True):
+        coarse, fine = euler(half, t, 24, 24), euler(half, t, 48, 24)
         ratios.append(rms(2 * fine - coarse - exact) / rms(fine - coarse))
     return np.concatenate(ratios)
 
@@ -145,7 +168,11 @@ def main() -> None:
     report = Report("The work model: k iterations in a step, N steps")
     work_model(report, halves)
     report.show("factor between planned and needed work")
+    report = Report("Extrapolation of a pair")
+    report.search(step_control, "AHEAD", [0.0, 0.2, 0.3, 0.6, 1.0], worst_pair, halves)
+    report.show("error of the answer over the difference, nine of ten are below (median, largest)")
     report = Report("The error estimates")
+    report.measure(step_control, "PAIR", pair_ratios, halves, quantile=0.95)
     report.measure(step_control, "EXTRAPOLATED", extrapolation_ratios, halves)
     report.measure(
         step_control,

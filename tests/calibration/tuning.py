@@ -24,6 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from skimage_tvflow import ChambolleTVFlow
+from skimage_tvflow.core import step_control
 from skimage_tvflow.core.backends.numba.sweep import NumbaTrajectory
 
 
@@ -184,11 +185,15 @@ def at_work(work: float, works: Sequence[float], errors: Sequence[float]) -> flo
 
 @contextlib.contextmanager
 def counted_iterations() -> Iterator[list[int]]:
-    """The dual iterations of all implicit Euler trajectories meanwhile, in a list of one number."""
+    """The dual iterations of all implicit Euler trajectories meanwhile, in a list of one number.
+
+    A multigrid cycle counts as the iterations that take as long.
+    """
     count, advance = [0], NumbaTrajectory.advance
 
     def counting(self, items, n_steps, lengths, n_iter, *args, **kwargs) -> None:
-        count[0] += len(items) * int(np.sum(n_steps)) * n_iter
+        n_iter_of_all = n_iter + kwargs.get("n_cycles", 0) * step_control.WORK_OF_A_CYCLE
+        count[0] += len(items) * int(np.sum(n_steps)) * n_iter_of_all
         advance(self, items, n_steps, lengths, n_iter, *args, **kwargs)
 
     with mock.patch.object(NumbaTrajectory, "advance", counting):

@@ -6,14 +6,22 @@ import pytest
 from skimage_tvflow.core import step_control
 
 
-@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
-@pytest.mark.parametrize("step", [0.05, 0.5, 5.0])
-def test_a_shorter_step_gets_the_iterations_of_its_length(step, share):
-    whole, part = (
-        step_control.iterations_for(np.array(s), 1e-4, "accelerated") for s in (step, share * step)
-    )
-    shorter = step_control.iterations_in_shorter_step(whole, np.array(share))
-    assert shorter == pytest.approx(part, rel=0.2)
+@pytest.mark.parametrize("tol", [1e-2, 1e-4])
+def test_the_steps_grow_with_time_and_accuracy(tol):
+    times = np.array([0.1, 1.0, 10.0])
+    steps = step_control.steps_for(times, tol)
+    assert (np.diff(steps) > 0).all()
+    assert (step_control.steps_for(times, tol / 10) > 4 * steps).all()
+    whole = step_control.cycled_steps_for(np.array(4.0), tol)
+    half = step_control.cycled_steps_for(np.array(2.0), tol)
+    assert whole == pytest.approx(2 * half)
+
+
+def test_an_attempt_is_changed_towards_its_aim():
+    aim = np.array([step_control.AIM])
+    assert step_control.change_of_effort(aim, np.array([True])) == pytest.approx(1)
+    assert step_control.change_of_effort(aim / 2, np.array([True])) < 1
+    assert step_control.change_of_effort(2 * aim, np.array([False])) > 1
 
 
 def test_an_interval_gets_its_share_of_the_steps():

@@ -10,7 +10,7 @@ from skimage import transform
 from exact_flow import exact_flow, extinction, signals
 from skimage_tvflow import ChambolleTVFlow, StoppedByCallback, certify
 
-many = settings(max_examples=500)
+many = settings(max_examples=300)
 
 SCHEMES = st.one_of(
     st.fixed_dictionaries({"order": st.integers(1, 2), "tol": st.sampled_from([1e-2, 1e-4])}),

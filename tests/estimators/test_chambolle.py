@@ -286,9 +286,7 @@ class TestCallback:
 
 
 class TestConvergence:
-    @pytest.mark.parametrize(
-        "params", [{}, {"order": 1}, {"algorithm": "projection"}], ids=str
-    )
+    @pytest.mark.parametrize("params", [{}, {"order": 1}, {"algorithm": "projection"}], ids=str)
     def test_too_few_iterations_warn_exactly_once(self, small, params):
         stack = np.stack([small] * 10)
         flow = ChambolleTVFlow(n_steps=5, batch_axis=0, batch_size=2, max_num_iter=2, **params)

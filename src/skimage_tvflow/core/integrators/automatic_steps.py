@@ -14,7 +14,7 @@ from torch import Tensor
 from skimage_tvflow.core import step_control
 from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.frames import OutputRequest
-from skimage_tvflow.core.integrators.euler_segment import EulerSettings
+from skimage_tvflow.core.integrators.euler_segment import EulerSettings, Segment
 from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator
 from skimage_tvflow.core.operators import distance, exact_dtype
 from skimage_tvflow.core.problem import Problem
@@ -159,6 +159,26 @@ class AutomaticSteps(EulerIntegrator):
         effort = effort * step_control.change_of_effort(ratio, accurate)
         self._effort[plan.n_cycles, items] = np.maximum(effort, step_control.LEAST_EFFORT)
         return items[~final]
+
+    def _end_items(self, items: np.ndarray, segments: list[Segment]) -> list[Segment]:
+        """Put items to their mean where the flow has ended, if it is within ``_error`` of ours."""
+        end = segments[-1].end
+        if end is None:
+            return segments
+        ended = end + self._error[items] / self._decay_rate <= self._end[items]
+        if not ended.any():
+            return segments
+        self._moves[items[ended]] = False
+        self._error[items[ended]] = 0.0
+        where = torch.as_tensor(ended).to(segments[-1].u.device)
+        return [self._ended(segment, where) for segment in segments]
+
+    def _ended(self, segment: Segment, where: Tensor) -> Segment:
+        u = segment.u.clone()
+        u[where] = u[where].mean(list(range(2, u.ndim)), keepdim=True).expand_as(u[where])
+        if segment.recorder is not None:
+            segment.recorder.error_bound.value += distance(u, segment.u).cpu().numpy()
+        return replace(segment, u=u)
 
     def _steps_between_records(self, n_steps: int, n_iter: int) -> int:
         # The mean of the dual variable needs every single step, the bound only some nodes.

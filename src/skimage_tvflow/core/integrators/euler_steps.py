@@ -11,7 +11,6 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -306,26 +305,6 @@ class EulerIntegrator(ABC):
         assert self._settings.tol is not None
         share = step_control.allowed_share(self._end[items], self._horizon[items])
         return self._settings.tol * share
-
-    def _end_items(self, items: np.ndarray, segments: list[Segment]) -> list[Segment]:
-        """Put items to their mean where the flow has ended, if it is within ``_error`` of ours."""
-        end = segments[-1].end
-        if end is None:
-            return segments
-        ended = end + self._error[items] / self._decay_rate <= self._end[items]
-        if not ended.any():
-            return segments
-        self._moves[items[ended]] = False
-        self._error[items[ended]] = 0.0
-        where = torch.as_tensor(ended).to(segments[-1].u.device)
-        return [self._ended(segment, where) for segment in segments]
-
-    def _ended(self, segment: Segment, where: Tensor) -> Segment:
-        u = segment.u.clone()
-        u[where] = u[where].mean(list(range(2, u.ndim)), keepdim=True).expand_as(u[where])
-        if segment.recorder is not None:
-            segment.recorder.error_bound.value += distance(u, segment.u).cpu().numpy()
-        return replace(segment, u=u)
 
     def _accept(self, which: int, items: np.ndarray, segment: Segment) -> None:
         if len(items) == len(self._unit):

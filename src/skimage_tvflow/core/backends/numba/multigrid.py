@@ -27,18 +27,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from skimage_tvflow.core.backends.numba import multigrid_level_kernel as level_kernel
 from skimage_tvflow.core.backends.numba.multigrid_kernel import compile_cycle
-from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
-    LARGE_NUMBER,
-    N_ARRAYS,
-    NUMBERS,
-)
 from skimage_tvflow.core.backends.numba.row_blocks import RowStorage
 from skimage_tvflow.core.momentum import Momentum
 from skimage_tvflow.core.operators import norm_bound
 
-# Iterations of a coarse level before and after each visit of the next one, those of the coarsest
-# level. An axis with fewer pixels is not halved.
+# Iterations of a coarse level before and after each visit of the next one, and those of the
+# coarsest level. An axis with fewer than _LEAST_PIXELS is not halved. At 512 x 512 two iterations
+# make the error of a step 10 to 35 % larger and save 3 % of the time; four make it 6 to 16 %
+# smaller and cost 5 %.
 _SWEEPS, _COARSEST_SWEEPS, _LEAST_PIXELS = 3, 20, 16
 
 
@@ -137,7 +135,7 @@ class Level:
             row_div[2] = 1 / (spacing[2] * z)
             row_grad[2] = np.repeat(inner[2], len(y_widths)) * y / spacing[2]
         row_mean = np.concatenate([means[i] if i > 0 else np.ones(1) for i in rest])
-        pad = np.where(pixels, 0, LARGE_NUMBER)
+        pad = np.where(pixels, 0, level_kernel.NUMBERS[level_kernel.LARGE])
         return [column_div, column_grad, column_mean, pad, row_div, row_grad, row_mean]
 
 
@@ -162,19 +160,21 @@ class Multigrid:
         # A level with a quarter of the pixels is visited twice, one with half of them once.
         ratios = [math.prod(level.halved) for level in levels]
         self._visits = np.array([2 if ratio > 2 else int(ratio > 1) for ratio in ratios])
-        parts, self._offsets, at = [], np.empty((len(levels), N_ARRAYS), np.int64), 0
+        parts, offsets, at = [], [], 0
         for i, level in enumerate(levels):
-            for j, array in enumerate(level.arrays(inner=i > 0)):
+            for array in level.arrays(inner=i > 0):
                 size = -(-array.size // storage.lanes) * storage.lanes
                 parts.append(np.zeros(size, storage.dtype))
                 parts[-1][: array.size] = array.reshape(-1)
-                self._offsets[i, j], at = at, at + size
+                offsets.append(at)
+                at += size
+        self._offsets = np.array(offsets).reshape(len(levels), -1)
         self._template = np.concatenate(parts)
         self._local = threading.local()
         self._storage = storage
         momenta = [Momentum.in_cycle(level.storage.bound) for level in levels]
         self._momenta = np.array([(m.beta, m.gamma, m.step) for m in momenta], storage.dtype)
-        self._numbers = np.array(NUMBERS, storage.dtype)
+        self._numbers = np.array(level_kernel.NUMBERS, storage.dtype)
         self._compiled = compile_cycle(storage.dtype.itemsize)
 
     def _workspace(self) -> np.ndarray:

@@ -27,17 +27,17 @@ INLINE: dict[str, Any] = {"forceinline": True, "fastmath": set(FASTMATH), "error
 # Arrays of a level, in the order of ``offsets``.
 F, PHI, START, TAU, RADIUS, V, FORCE, ROOM, SCRATCH = range(9)
 COLUMN_DIV, COLUMN_GRAD, COLUMN_MEAN, COLUMN_PAD, ROW_DIV, ROW_GRAD, ROW_MEAN = range(9, 16)
-N_ARRAYS = 16
-# Numbers of ``geometry``: of the level, then whether each axis is halved on the way to the next.
-ROWS, STRIDE, LAG, HALVED = range(4)
-N_Y = HALVED + 3  # rows of a plane: LAG, but all rows of an image of two axes
-# Constants in the precision of the image.
-ONE, HALF, TINY, LEAST_LENGTH, LARGE, SATURATED = range(6)
-LARGE_NUMBER = 1e15
-# The constraint counts as active where |phi|^2 is at least .998 R^2; .64 does as well.
-NUMBERS = (1.0, 0.5, 1e-30, 1e-10, LARGE_NUMBER, 0.998)
+# Numbers of ``geometry``: of the level; from HALVED on three, 2 for an axis that is halved on the
+# way to the next level and 1 for others; and the rows of a plane, all rows where there are two
+# axes.
+ROWS, STRIDE, LAG, HALVED, _, _, N_Y = range(7)
 # What :func:`_add_row` does.
 SUM, MEAN, FACE, SPREAD = range(4)
+# NUMBERS are constants in the precision of the image, in this order. The constraint counts as
+# active where |phi|^2 is at least SATURATED R^2: without any, or with all pixels, the coarse
+# problem is not that of the image.
+ONE, HALF, TINY, LEAST_LENGTH, LARGE, SATURATED = range(6)
+NUMBERS = (1.0, 0.5, 1e-30, 1e-10, 1e15, 0.998)
 
 
 @njit(**INLINE)
