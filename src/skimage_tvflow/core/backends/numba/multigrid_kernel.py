@@ -10,9 +10,9 @@ from numba import njit
 
 from skimage_tvflow.core.backends.numba.jit import compiled
 from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
+    CALLED,
     COLUMN_DIV,
     FORCE,
-    INLINE,
     LAG,
     ONE,
     PHI,
@@ -39,7 +39,7 @@ from skimage_tvflow.core.backends.numba.simd import (
 )
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def _limit(lanes, n_channels, n_axes, geometry, at, work, f, phi, a, b, numbers, sums):
     """Shorten the correction of the image's own phi to where the dual energy is least.
 
@@ -103,72 +103,53 @@ def compile_cycle(itemsize: int) -> Any:
         n_sweeps, n_coarsest, numbers, sums,
     ):  # fmt: skip
         """One cycle for f and phi of an image; buffer ``newest`` of phi and the other are moved."""
-        last = len(geometries) - 1
-        n = n_channels * n_axes
+        last, n = len(geometries) - 1, n_channels * n_axes
+        # Of every level: visits left, size of phi, where phi begins and where its predecessor.
         left = np.zeros(last + 1, np.int64)
-        parity = np.zeros(last + 1, np.int64)
-        starts, rests = np.zeros(last + 1, np.int64), np.zeros(last + 1, np.int64)
+        size, newer, older = np.empty_like(left), np.empty_like(left), np.empty_like(left)
         for level in range(last + 1):
             g = geometries[level]
-            size = n * (g[LAG] + g[ROWS]) * g[STRIDE]
-            starts[level], rests[level] = offsets[level, PHI], offsets[level, PHI] + size
-        size = rests[0] - starts[0]
-        a0, b0 = newest * size, (1 - newest) * size
+            size[level] = n * (g[LAG] + g[ROWS]) * g[STRIDE]
+        newer[0], older[0] = newest * size[0], (1 - newest) * size[0]
         left[0] = 1
         level = 0
         while level > 0 or left[0] > 0:
-            g, at = geometries[level], offsets[level]
-            a, b = starts[level], rests[level]
-            if parity[level]:
-                a, b = b, a
-            if left[level] > 0:
+            down = left[level] > 0
+            if not down:
+                level -= 1
+            g, at, is_image = geometries[level], offsets[level], level == 0
+            coarse, to = geometries[level + 1], offsets[level + 1]
+            a, b = newer[level], older[level]
+            own_f, f_at, own_phi = work, at[F], work
+            if is_image:
+                own_f, f_at, own_phi = f, 0, phi
+            if down:
                 left[level] -= 1
-                to, coarse = offsets[level + 1], geometries[level + 1]
-                if level == 0:
-                    put_values(
-                        lanes, n_channels, n_axes, g, at, work, f, 0, phi, a0, b0,
-                        numbers[ONE] - numbers[ONE])  # fmt: skip
-                    put_forces(lanes, n_channels, n_axes, g, at, work, phi, a0, True, numbers)
-                    restrict(
-                        lanes, n_channels, n_axes, g, at, coarse, to, sizes[0], work, phi, a0,
-                        True, numbers)  # fmt: skip
-                else:
-                    put_values(
-                        lanes, n_channels, n_axes, g, at, work, work, at[F], work, a, b,
-                        numbers[ONE] - numbers[ONE])  # fmt: skip
-                    put_forces(lanes, n_channels, n_axes, g, at, work, work, a, False, numbers)
-                    restrict(
-                        lanes, n_channels, n_axes, g, at, coarse, to, sizes[level], work, work, a,
-                        False, numbers)  # fmt: skip
+                put_values(
+                    lanes, n_channels, n_axes, g, at, work, own_f, f_at, own_phi, a, b,
+                    numbers[ONE] - numbers[ONE])  # fmt: skip
+                put_forces(lanes, n_channels, n_axes, g, at, work, own_phi, a, is_image, numbers)
+                restrict(
+                    lanes, n_channels, n_axes, g, at, coarse, to, sizes[level], work, own_phi, a,
+                    is_image, numbers)  # fmt: skip
                 level += 1
-                parity[level] = 0
                 left[level] = visits[level]
+                newer[level], older[level] = to[PHI], to[PHI] + size[level]
                 sweeps = n_coarsest if level == last else n_sweeps
             else:
-                fine, to_fine = geometries[level - 1], offsets[level - 1]
-                if level == 1:
-                    prolong(
-                        lanes, n_channels, n_axes, fine, to_fine, g, at, sizes[0], work, phi, a0,
-                        b0, parity[1], True, numbers)  # fmt: skip
-                    _limit(
-                        lanes, n_channels, n_axes, fine, to_fine, work, f, phi, a0, b0, numbers,
-                        sums)  # fmt: skip
-                    level = 0
-                    continue
-                c, d = starts[level - 1], rests[level - 1]
-                if parity[level - 1]:
-                    c, d = d, c
                 prolong(
-                    lanes, n_channels, n_axes, fine, to_fine, g, at, sizes[level - 1], work, work,
-                    c, d, parity[level], False, numbers)  # fmt: skip
-                level -= 1
+                    lanes, n_channels, n_axes, g, at, coarse, to, sizes[level], work, own_phi, a,
+                    b, newer[level + 1], is_image, numbers)  # fmt: skip
                 sweeps = n_sweeps
+                if is_image:
+                    sweeps = 0
+                    _limit(
+                        lanes, n_channels, n_axes, g, at, work, f, phi, a, b, numbers,
+                        sums)  # fmt: skip
             g, at = geometries[level], offsets[level]
             for _ in range(sweeps):
-                a, b = starts[level], rests[level]
-                if parity[level]:
-                    a, b = b, a
+                a, b = newer[level], older[level]
                 sweep_level(lanes, n_channels, n_axes, g, at, work, a, b, momenta[level], numbers)
-                parity[level] = 1 - parity[level]
+                newer[level], older[level] = b, a
 
     return cycle

@@ -23,7 +23,10 @@ from skimage_tvflow.core.backends.numba.simd import (
     where_at_least,
 )
 
-INLINE: dict[str, Any] = {"forceinline": True, "fastmath": set(FASTMATH), "error_model": "numpy"}
+# Whole passes over a level are called: copies of them at every place would take a minute to
+# compile.
+CALLED: dict[str, Any] = {"fastmath": set(FASTMATH), "error_model": "numpy"}
+INLINE: dict[str, Any] = {"forceinline": True, **CALLED}
 # Arrays of a level, in the order of ``offsets``.
 F, PHI, START, TAU, RADIUS, V, FORCE, ROOM, SCRATCH = range(9)
 COLUMN_DIV, COLUMN_GRAD, COLUMN_MEAN, COLUMN_PAD, ROW_DIV, ROW_GRAD, ROW_MEAN = range(9, 16)
@@ -54,7 +57,7 @@ def place_of(geometry, k, row):
     return (k * (geometry[LAG] + geometry[ROWS]) + geometry[LAG] + row) * geometry[STRIDE]
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def put_values(lanes, n_channels, n_axes, geometry, at, work, f, f_at, phi, a, b, gamma):
     """V = f + div(a + gamma (a - b))."""
     n_rows, stride, lag = geometry[ROWS], geometry[STRIDE], geometry[LAG]
@@ -96,7 +99,7 @@ def _ascent(work, here, step, column, row_factor, x):
     return row_factor * (load(work, column + x) * difference)
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def sweep_level(lanes, n_channels, n_axes, geometry, at, work, a, b, momentum, numbers):
     """One iteration of a coarse level: the new phi replaces its predecessor at ``b``."""
     n_rows, stride = geometry[ROWS], geometry[STRIDE]
@@ -127,7 +130,7 @@ def sweep_level(lanes, n_channels, n_axes, geometry, at, work, a, b, momentum, n
                 store(work, place + x, load(work, place + x) * load(work, squares + x))
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def put_forces(lanes, n_channels, n_axes, geometry, at, work, phi, a, fine, numbers):
     """The force lambda phi of the constraint, and the room R - |phi| that it leaves."""
     n_rows, stride, n = geometry[ROWS], geometry[STRIDE], n_channels * n_axes

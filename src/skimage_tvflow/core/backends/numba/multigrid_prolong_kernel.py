@@ -5,15 +5,14 @@ from __future__ import annotations
 from numba import njit
 
 from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
+    CALLED,
     COLUMN_GRAD,
     FORCE,
     HALF,
     HALVED,
     INLINE,
-    LAG,
     N_Y,
     ONE,
-    PHI,
     RADIUS,
     ROW_GRAD,
     ROWS,
@@ -45,19 +44,18 @@ def _correction(lanes, halved, along, work, at, x, half):
     return interleaved(half * (here + load(work, at + x // 2 - 1)), here)
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def prolong(
-    lanes, n_channels, n_axes, geometry, at, coarse, to, sizes, work, phi, a, b, newest, fine,
+    lanes, n_channels, n_axes, geometry, at, coarse, to, sizes, work, phi, a, b, found, fine,
     numbers,
 ):  # fmt: skip
     """Add the correction of the coarse level to phi, project, and move its predecessor as well.
 
-    FORCE keeps phi as it was.
+    FORCE keeps phi as it was. ``found`` is where the phi of the coarse level begins.
     """
     one, half = numbers[ONE], numbers[HALF]
     n_rows, stride, n = geometry[ROWS], geometry[STRIDE], n_channels * n_axes
     halved = geometry[HALVED:]
-    found = to[PHI] + newest * n * (coarse[LAG] + coarse[ROWS]) * coarse[STRIDE]
     for k in range(n):
         for row in range(coarse[ROWS]):
             for x in range(0, coarse[STRIDE], lanes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from numba import njit
 
 from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
+    CALLED,
     COLUMN_DIV,
     COLUMN_GRAD,
     COLUMN_MEAN,
@@ -38,7 +39,6 @@ from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
     step_along,
 )
 from skimage_tvflow.core.backends.numba.simd import (
-    FASTMATH,
     evens,
     larger,
     load,
@@ -62,7 +62,7 @@ def _pair(lanes, source, at, x, stride, nothing):
     return low, high
 
 
-@njit(fastmath=set(FASTMATH), error_model="numpy")
+@njit(**CALLED)
 def _add_row(lanes, halved, kind, source, at, fine_stride, work, to, stride, weight, mean, half):
     """Add ``weight`` times a fine row to a coarse one.
 
@@ -111,7 +111,7 @@ def _transfer_weight(halved, own, d):
     return 2 if d < 2 else 0  # in halves
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def _collect(
     lanes, n_channels, n_axes, geometry, at, coarse, to, sizes, work, phi, a, fine, row, numbers
 ):
@@ -179,7 +179,7 @@ def _collect(
                 store(work, to[ROOM] + row * width + x, least)
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def _pose(lanes, n_channels, n_axes, coarse, to, work, newest, numbers):
     """Finish the coarse problem: tau, the radius, f, and phi and its predecessor, both START."""
     count, width, n = coarse[ROWS], coarse[STRIDE], n_channels * n_axes
@@ -225,7 +225,7 @@ def _pose(lanes, n_channels, n_axes, coarse, to, work, newest, numbers):
                 store(work, i, value)
 
 
-@njit(**INLINE)
+@njit(**CALLED)
 def restrict(
     lanes, n_channels, n_axes, geometry, at, coarse, to, sizes, work, phi, a, fine, numbers
 ):
