@@ -72,16 +72,15 @@ def certify(
 def _tracked(
     problem: Problem, u: Tensor, times: np.ndarray, effort: float, report: Report | None
 ) -> np.ndarray:
-    """The bounds through a tracker of every item at ``times``, both of shape (T, N)."""
-    bounds = np.empty(times.shape)
-    for n, own_times in enumerate(times.T):
-        tracker = Tracker(problem, n, own_times[-1], effort)
-        item = share_of(report, n / len(u), (n + 1) / len(u))
-        for m, time in enumerate(own_times):
-            tracker.advance(time, share_of(item, m / len(times), (m + 1) / len(times)))
-            bounds[m, n] = tracker.bound(u[n : n + 1, m], time)
-            if item is not None:
-                item((m + 1) / len(times))
+    """The bounds through a tracker of this effort at ``times``, both of shape (T, N)."""
+    tracker, bounds = Tracker(problem), np.empty(times.shape)
+    steps = tracker.plan(times, effort)
+    done = np.concatenate([[0.0], steps.max(1).cumsum()]) / max(steps.max(1).sum(), 1e-300)
+    for m, time in enumerate(times):
+        tracker.advance(time, steps[m], share_of(report, done[m], done[m + 1]))
+        bounds[m] = tracker.bound(u[:, m], time)
+        if report is not None:
+            report(done[m + 1])
     return bounds
 
 

@@ -42,23 +42,10 @@ class TrajectoryRecorder:
         """Go from ``before`` to ``after``, (n, C, *spatial), in ``lengths``, with constant dual."""
         if self._request.bound:
             self.error_bound.add_step(before, after, dual, lengths)
-        self._add_dual(dual, lengths)
+        self.add_dual(dual, lengths)
 
-    def add_euler_steps(
-        self,
-        before: Tensor,
-        after: Tensor,
-        lengths: np.ndarray,
-        n_steps: int,
-        dual: Tensor | None = None,
-    ) -> None:
-        """Go on by ``n_steps`` equal implicit Euler steps; ``dual`` is their mean if it counts."""
-        if self._request.bound:
-            self.error_bound.add_euler_steps(before, after, lengths, n_steps)
-        if dual is not None:
-            self._add_dual(dual, lengths)
-
-    def _add_dual(self, dual: Tensor, lengths: np.ndarray) -> None:
+    def add_dual(self, dual: Tensor, lengths: np.ndarray) -> None:
+        """Count ``dual`` for ``lengths`` in the mean dual variable, if it is asked for."""
         if not self._request.dual:
             return
         self._span = self._span + lengths

@@ -1,4 +1,4 @@
-"""Follow the flow of one image so closely that it says how far any other image is from it.
+"""Follow the flow so closely that the distance of any image from it is known.
 
 Where a bound of a few well solved time steps is loose, hardly any of the slack is the solver's: it
 is the curvature of the flow between them, and only shorter steps reduce it. So a step is a single
@@ -10,12 +10,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.backends.protocol import ROUNDING
 from skimage_tvflow.core.error_bound import ErrorBound
-from skimage_tvflow.core.operators import distance, exact_dtype
+from skimage_tvflow.core.operators import distance, exact_dtype, take
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.core.step_control import steps_for
@@ -29,59 +30,64 @@ _POWER, _STEPS_OF_A_NODE = 1.5, 16
 
 
 class Tracker:
-    """The trajectory of one item of a problem, from 0 to its last time.
+    """A trajectory of all items of a problem, in float64, and the bound of its error.
 
     Parameters
     ----------
     problem : Problem
-    item : int
-    last : float, the time up to which it is needed, in the units of the problem
-    effort : float > 0, the work in that of a solve with ``tol=1e-3``
     """
 
-    def __init__(self, problem: Problem, item: int, last: float, effort: float) -> None:
-        u = problem.u[item : item + 1]
-        self._at = u.to(exact_dtype(u))
+    def __init__(self, problem: Problem) -> None:
+        self._at = problem.u.to(exact_dtype(problem.u))
         self._trajectory = backends.start(self._at, problem.spacing, "accelerated")
-        self._error_bound = ErrorBound(problem.rounding[item : item + 1], problem.spacing)
+        self._error_bound = ErrorBound(problem.rounding, problem.spacing)
         self._error_bound.look(self._at)
-        self._now = 0.0
+        self._now = np.zeros(len(problem.rounding))
+        self._spread = np.where(problem.deviation > 0, problem.deviation, 1.0)
+
+    def plan(self, times: np.ndarray, effort: float) -> np.ndarray:
+        """Steps up to each of the ``times``, shape (T, N), since the one before; shape (T, N).
+
+        The effort is the work in that of a solve with ``tol=1e-3``.
+        """
         # There is nothing to follow where the flow has ended.
-        self._span = min(last, float(self._error_bound.latest_end[0]))
-        spread = float(problem.deviation[item]) or 1.0
-        sweeps = effort * _TRAJECTORIES * float(steps_for(np.array(self._span / spread), _TOL))
-        self._n_nodes = math.ceil(sweeps / _STEPS_OF_A_NODE)
+        span = np.minimum(times[-1], self._error_bound.latest_end)
+        total = effort * _TRAJECTORIES * steps_for(span / self._spread, _TOL)
+        passed = np.divide(np.minimum(times, span), span, out=np.ones_like(times), where=span > 0)
+        return total * np.diff(passed ** (1 / _POWER), axis=0, prepend=0)
 
-    def advance(self, time: float, report: Report | None) -> None:
-        """Go on to ``time``, or to where the flow has certainly ended."""
-        nodes = self._nodes_until(min(time, self._span))
-        everyone = np.arange(1)
-        for k, node in enumerate(nodes):
-            if self._now >= self._error_bound.latest_end[0]:
-                return
-            length = np.array([node - self._now])
-            part = share_of(report, k / len(nodes), (k + 1) / len(nodes))
-            step = length[None] / _STEPS_OF_A_NODE
-            self._trajectory.advance(everyone, [_STEPS_OF_A_NODE], step, 1, report=part)
-            after = self._trajectory.primal(everyone)
-            self._error_bound.add_euler_steps(self._at, after, length, _STEPS_OF_A_NODE)
-            self._at, self._now = after, node
+    def advance(self, times: np.ndarray, n_steps: np.ndarray, report: Report | None) -> None:
+        """Go on to ``times``, or to where the flow has certainly ended, both of shape (N,).
 
-    def _nodes_until(self, end: float) -> list[float]:
-        if end <= self._now:
-            return []
-        begin, stop = (
-            self._n_nodes * (time / self._span) ** (1 / _POWER) for time in (self._now, end)
-        )
-        count = max(math.ceil(stop - begin - 1e-9), 1)
-        positions = np.linspace(begin, stop, count + 1)[1:] / self._n_nodes
-        nodes = np.maximum(self._span * positions**_POWER, self._now)
-        return [*nodes[:-1].tolist(), end]
+        The steps are at least ``n_steps`` of every item, a number that need not be whole.
+        """
+        end = np.minimum(times, self._error_bound.latest_end)
+        items = np.flatnonzero(end > self._now)
+        if not items.size:
+            return
+        begin, end = self._now[items], end[items]
+        n_nodes = max(math.ceil(n_steps[items].max() / _STEPS_OF_A_NODE - 1e-9), 1)
+        positions = np.linspace((begin / end) ** (1 / _POWER), 1, n_nodes + 1)[1:-1]
+        nodes = [begin, *np.maximum(end * positions**_POWER, begin), end]
+        bound = self._error_bound.branch(items)
+        before = take(self._at, items)
+        for k in range(n_nodes):
+            lengths = nodes[k + 1] - nodes[k]
+            part = share_of(report, k / n_nodes, (k + 1) / n_nodes)
+            step = lengths[None] / _STEPS_OF_A_NODE
+            self._trajectory.advance(items, [_STEPS_OF_A_NODE], step, 1, report=part)
+            after = self._trajectory.primal(items)
+            bound.add_euler_steps(before, after, lengths, _STEPS_OF_A_NODE)
+            before = after
+            if (nodes[k + 1] >= bound.latest_end).all():
+                end = nodes[k + 1]
+                break
+        self._error_bound.accept(items, bound)
+        self._now[items] = end
+        self._at = self._at.index_put((torch.as_tensor(items),), before)
 
-    def bound(self, candidate: Tensor, time: float) -> float:
-        """The bound of the error of an image at ``time``, where the tracker is or has stopped."""
-        bound = self._error_bound.after_end(candidate, np.array([time]))
-        if self._now == time:
-            apart = distance(candidate, self._at).cpu().numpy() * (1 + ROUNDING)
-            bound = np.minimum(bound, self._error_bound.value + apart)
-        return float(bound[0])
+    def bound(self, candidates: Tensor, times: np.ndarray) -> np.ndarray:
+        """Bound the errors of images at ``times``, where the tracker is or the flow has ended."""
+        apart = distance(candidates, self._at).cpu().numpy() * (1 + ROUNDING)
+        through = np.where(self._now == times, self._error_bound.value + apart, np.inf)
+        return np.minimum(through, self._error_bound.after_end(candidates, times))

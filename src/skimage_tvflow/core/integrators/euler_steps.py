@@ -176,11 +176,8 @@ class EulerIntegrator(ABC):
             return None
         bound = self._recorder.bound + 0.0
         if self._settings.order == 2:
-            ahead = self._ahead() - 1
-            bound += ahead * distance(self._at[0], self._at[1]).cpu().numpy() * (1 + ROUNDING)
-        ended = self._recorder.error_bound.after_end(u, self._time[self._interval])
-        bound = np.minimum(bound, ended)
-        return bound[:, None]
+            bound += distance(self._at[0], self._at[1]).cpu().numpy() * (1 + ROUNDING)
+        return np.minimum(bound, self._recorder.error_bound.after_end(u, self._now))[:, None]
 
     def _extinguish(self) -> np.ndarray:
         """Put items to their mean where a single step does; return those that still move."""
@@ -251,7 +248,7 @@ class EulerIntegrator(ABC):
         # A coarse trajectory is followed by one with twice the steps.
         is_coarse = which < len(self._trajectories) - 1
         report = self._work.run(work, then=2 * work if is_coarse else 0.0)
-        recorder, nodes = self._branch(which, items), self._nodes(which, n_steps, n_iter)
+        recorder, nodes = self._branch(which, items), self._nodes(which, n_steps)
         advance = partial(trajectory.advance, items, n_cycles=n_cycles)
         if recorder is None and len(nodes) == 2:
             advance([n_steps], step[None], n_iter, report=report)
@@ -262,19 +259,13 @@ class EulerIntegrator(ABC):
             advance([stop - begin], step[None], n_iter, report=part)
             after = trajectory.primal(items)
             if recorder is not None:
-                self._record(recorder, which, items, (start, after), step, stop - begin)
-            if recorder is not None and self._request.bound:
-                size = recorder.error_bound.size
-            else:
-                size = rms(after).cpu().numpy()
+                self._record(recorder, which, items, (start, after), step)
+            size = rms(after).cpu().numpy()
             end = np.minimum(end, self._now[items] + stop * step + size / self._decay_rate)
             if part is not None:
                 part(1.0)
             start = after
         return Segment(start, recorder, end)
-
-    def _steps_between_records(self, n_steps: int, n_iter: int) -> int:
-        return 1
 
     def _record(
         self,
@@ -283,15 +274,14 @@ class EulerIntegrator(ABC):
         items: np.ndarray,
         ends: tuple[Tensor, Tensor],
         step: np.ndarray,
-        count: int,
     ) -> None:
-        """Note ``count`` steps between two images, here always one."""
+        """Note a step between two images."""
         recorder.add_step(*ends, self._trajectories[which].dual(items), step)
 
-    def _nodes(self, which: int, n_steps: int, n_iter: int) -> list[int]:
+    def _nodes(self, which: int, n_steps: int) -> list[int]:
         """The steps of a trajectory after which its image is looked at, from 0 to the last."""
         if self._branch_is_recorded(which):
-            apart = self._steps_between_records(n_steps, n_iter)
+            apart = 1
         elif which == len(self._trajectories) - 1 and self._may_be_extinct(
             self._now, self._end - self._now
         ):
