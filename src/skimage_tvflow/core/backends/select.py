@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from torch import Tensor
 
+from skimage_tvflow.core.backends.coarse_grids import LEAST_PIXELS
 from skimage_tvflow.core.backends.protocol import (
     EnergyChange,
     FrameBuffer,
@@ -42,7 +43,7 @@ def has_compiled(u: Tensor, algorithm: str) -> bool:
 
 def has_cycles(u: Tensor, algorithm: str) -> bool:
     """Return True if steps of this problem can begin with multigrid cycles."""
-    return has_compiled(u, algorithm) and max(u.shape[2:]) >= 16
+    return algorithm == "accelerated" and max(u.shape[2:]) >= LEAST_PIXELS
 
 
 def start(u: Tensor, spacing: Sequence[float], algorithm: str) -> Trajectory:

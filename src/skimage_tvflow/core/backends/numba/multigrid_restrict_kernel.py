@@ -121,7 +121,6 @@ def _collect(
     halved = geometry[HALVED:]
     width, n = coarse[STRIDE], n_channels * n_axes
     share = one / (halved[0] * halved[1] * halved[2] * 4)  # weights are counted in halves
-    share = numbers[ONE] * share
     row_y, row_z = row % coarse[N_Y], row // coarse[N_Y]
     for dz in range(halved[2] + 1):
         for dy in range(halved[1] + 1):
@@ -158,7 +157,7 @@ def _collect(
                     _add_row(
                         lanes, halved[0] > 1, FACE if axis == 0 else MEAN, phi,
                         a + place_of(geometry, k, source), stride, work,
-                        to[START] + place_of(coarse, k, row), width, one * weight,
+                        to[START] + place_of(coarse, k, row), width, weight,
                         at[COLUMN_MEAN], half)  # fmt: skip
             if dy == halved[1] or dz == halved[2]:
                 continue
@@ -180,7 +179,7 @@ def _collect(
 
 
 @njit(**CALLED)
-def _pose(lanes, n_channels, n_axes, coarse, to, work, newest, numbers):
+def _pose(lanes, n_channels, n_axes, coarse, to, work, numbers):
     """Finish the coarse problem: tau, the radius, f, and phi and its predecessor, both START."""
     count, width, n = coarse[ROWS], coarse[STRIDE], n_channels * n_axes
     other = n * (coarse[LAG] + count) * width
@@ -244,4 +243,4 @@ def restrict(
         _collect(
             lanes, n_channels, n_axes, geometry, at, coarse, to, sizes, work, phi, a, fine, row,
             numbers)  # fmt: skip
-    _pose(lanes, n_channels, n_axes, coarse, to, work, 0, numbers)
+    _pose(lanes, n_channels, n_axes, coarse, to, work, numbers)
