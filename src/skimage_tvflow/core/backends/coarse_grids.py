@@ -10,6 +10,7 @@ axis i, in units of the spacing. The volume of a cell and the area of its face t
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -78,12 +79,8 @@ class Grid:
 
     def areas_and_volumes(self) -> tuple[np.ndarray, np.ndarray]:
         """A, of shape (n_axes, *sizes), and W, of shape sizes."""
-        widths = np.meshgrid(*self.widths, indexing="ij")
-        areas = [
-            math.prod(widths[:i] + widths[i + 1 :], start=np.ones(self.sizes))
-            for i in range(len(widths))
-        ]
-        return np.stack(areas), math.prod(widths)
+        volumes = functools.reduce(np.multiply.outer, self.widths)
+        return np.stack([volumes / w for w in np.meshgrid(*self.widths, indexing="ij")]), volumes
 
     def coarser(self) -> Grid:
         """The next grid."""

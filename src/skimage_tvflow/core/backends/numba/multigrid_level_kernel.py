@@ -39,13 +39,13 @@ ROWS, STRIDE, LAG, HALVED, _, _, N_Y = range(7)
 # What :func:`_add_row` does.
 SUM, MEAN, FACE, SPREAD = range(4)
 # What :func:`numbers_as` returns.
-ONE, HALF, TINY, LEAST_LENGTH, LARGE, SATURATED = range(6)
+ONE, TINY, LEAST_LENGTH, LARGE, SATURATED = range(5)
 
 
 def numbers_as(dtype: np.dtype) -> np.ndarray:
     """The constants of the compiled code, in the precision of the image."""
     shared = coarse_grids.LEAST_LENGTH, coarse_grids.SATURATED
-    return np.array((1.0, 0.5, 1e-30, shared[0], 1e15, shared[1]), dtype)
+    return np.array((1.0, 1e-30, shared[0], 1e15, shared[1]), dtype)
 
 
 @njit(**INLINE)

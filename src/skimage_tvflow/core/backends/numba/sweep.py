@@ -96,7 +96,7 @@ class NumbaTrajectory:
             # Compiled code does not see Ctrl-C; this thread does if it only waits and watches.
             watch = lambda: None  # noqa: E731
         # A single block needs no halo, so nothing limits its iterations.
-        lasting = self._lasting if len(self._blocks) > 1 else len(iterations)
+        lasting = self._lasting if len(self._blocks) > 1 else max(len(iterations), 1)
         for begin in range(iterations.start, iterations.stop, lasting):
             chosen = (begin, min(begin + lasting, iterations.stop))
             tasks = [

@@ -7,7 +7,7 @@ in their coarse cell, the operators along one axis are
 .. math::
 
     (M u)_J = s_{2J} u_{2J} + s_{2J+1} u_{2J+1} , \qquad (F \phi)_J = \phi_{2J+1} , \qquad
-    (P \phi)_{2J} = \tfrac12 (\phi_{J-1} + \phi_J) , \quad (P \phi)_{2J+1} = \phi_J .
+    (P \phi)_{2J} = (1 - s_{2J}) \phi_{J-1} + s_{2J} \phi_J , \quad (P \phi)_{2J+1} = \phi_J .
 
 Images are restricted by the mean M along all axes. The component i of the dual is restricted by F
 along its own axis i and by M along the others, and interpolated by P along its own axis and as a
@@ -47,6 +47,7 @@ class Transfer:
             )
             for i in self._axes
         }
+        self._first_shares = {i: _children(s, i)[0] for i, s in self._shares.items()}
         self._n_children = math.prod(fine.halved)
 
     def mean(self, u: Tensor) -> Tensor:
@@ -76,7 +77,9 @@ class Transfer:
 
         def prolong(x: Tensor, own: int) -> Tensor:
             for axis in self._axes:
-                first = (x + _shifted(x, axis, 1)) / 2 if axis == own else x
+                first = x
+                if axis == own:
+                    first = torch.lerp(_shifted(x, axis, 1), x, self._first_shares[axis])
                 pairs = torch.stack((first, x), axis).flatten(axis - 1, axis)
                 x = pairs.narrow(axis, 0, self._sizes[axis])
             return x
@@ -90,7 +93,8 @@ class Transfer:
             for axis in self._axes:
                 first, second = _children(x, axis)
                 if axis == own:
-                    first = (first + _shifted(first, axis, -1)) / 2
+                    share = self._first_shares[axis]
+                    first = share * first + _shifted((1 - share) * first, axis, -1)
                 x = first + second
             return x
 
