@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from skimage_tvflow.core.backends.coarse_grids import LEAST_PIXELS, grids_of
+from skimage_tvflow.core.backends.coarse_grids import LEAST_PIXELS, grids_of, visits_of
 
 
 @given(
@@ -23,7 +23,7 @@ def test_every_grid_covers_the_image(sizes, spacing):
             assert 0 < w[-1] <= 1
     assert (len(grids) == 1) == (max(sizes) < LEAST_PIXELS)
     assert max(grids[-1].sizes) < LEAST_PIXELS
-    assert grids[-1].visits == 0
+    assert visits_of(grids)[-1] == 0
 
 
 def test_axes_of_coarse_spacing_wait_until_the_others_have_caught_up():
@@ -31,7 +31,7 @@ def test_axes_of_coarse_spacing_wait_until_the_others_have_caught_up():
     assert [grid.sizes for grid in grids] == [
         (64, 64), (64, 32), (64, 16), (32, 8), (16, 8), (8, 8)
     ]  # fmt: skip
-    assert [grid.visits for grid in grids] == [1, 1, 2, 1, 1, 0]
+    assert visits_of(grids) == [1, 1, 2, 1, 1, 0]
 
 
 def test_a_last_cell_that_is_not_whole_counts_less():
@@ -48,3 +48,10 @@ def test_a_last_cell_that_is_not_whole_counts_less():
     # Children of sizes 1 and 1/2 in a cell of 3/2.
     third = grids_of((67,), (1.0,))[1]
     np.testing.assert_allclose(third.shares[0][-2:], [2 / 3, 1 / 3])
+
+
+def test_the_first_coarse_grids_visit_the_next_one_twice():
+    assert visits_of(grids_of((512, 512), (1.0, 1.0))) == [1, 2, 2, 1, 1, 1, 0]
+    assert visits_of(grids_of((64, 64, 64), (1.0, 1.0, 1.0))) == [1, 2, 2, 0]
+    assert visits_of(grids_of((200,), (1.0,))) == [1, 1, 1, 1, 0]
+    assert visits_of(grids_of((15,), (1.0,))) == [0]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from skimage_tvflow.core.backends.coarse_grids import grids_of
 from skimage_tvflow.core.backends.numba.sweep import NumbaTrajectory
-from skimage_tvflow.core.backends.torch.multigrid import Level, Multigrid, Subproblem
+from skimage_tvflow.core.backends.torch.multigrid import Level, Subproblem, TorchMultigrid
 from skimage_tvflow.core.backends.torch.multigrid_transfer import Transfer, closed
 from skimage_tvflow.core.backends.torch.sweep import TorchTrajectory
 from skimage_tvflow.core.operators import divergence, magnitude, pairing, total_variation
@@ -160,7 +160,7 @@ def differences(u, spacing, length, n_iter, dtype):
     trajectory, items = begun(NumbaTrajectory, u, spacing, length, n_iter), np.arange(len(u))
     f = trajectory.primal(items) / (length if n_iter else 1.0)
     before = duals(trajectory)
-    expected = Multigrid(u, spacing).cycle(f, *before)
+    expected = TorchMultigrid(u, spacing).cycle(f, *before)
     trajectory._cycle(items)
     after = duals(trajectory)
     for found, wanted in zip(after, expected):
@@ -220,7 +220,7 @@ class TestCycle:
         shape, spacing = problem
         u = random(*shape)
         phi = previous = u.new_zeros((*shape[:2], len(spacing), *shape[2:]))
-        multigrid, energies = Multigrid(u, spacing), []
+        multigrid, energies = TorchMultigrid(u, spacing), []
         for _ in range(6):
             energies.append(((u / 2 + divergence(phi, spacing)) ** 2).flatten(1).sum(1))
             phi, previous = multigrid.cycle(u / 2, phi, previous)
@@ -241,7 +241,7 @@ class TestCycle:
 
     def test_items_do_not_see_each_other(self):
         u = random(3, 2, 33, 20)
-        multigrid, zero = Multigrid(u, (1.0, 1.0)), u.new_zeros((3, 2, 2, 33, 20))
+        multigrid, zero = TorchMultigrid(u, (1.0, 1.0)), u.new_zeros((3, 2, 2, 33, 20))
         together, _ = multigrid.cycle(u, zero, zero)
         for i in range(3):
             alone, _ = multigrid.cycle(u[i : i + 1], zero[:1], zero[:1])
@@ -250,22 +250,24 @@ class TestCycle:
     def test_the_predecessor_moves_by_the_same(self):
         u, phi, previous = random(1, 1, 40, 40), *(0.1 * random(2, 1, 1, 2, 40, 40))
         phi, previous = closed(phi), closed(previous)
-        after, before = Multigrid(u, (1.0, 1.0)).cycle(u, phi, previous)
+        after, before = TorchMultigrid(u, (1.0, 1.0)).cycle(u, phi, previous)
         torch.testing.assert_close(after - before, phi - previous, rtol=0, atol=1e-14)
 
     def test_waits_for_no_number_of_the_device(self):
         """Tensors of the device "meta" have no values, so asking for one is an error."""
         u = torch.empty((2, 1, 40, 35), device="meta")
         dual = torch.empty((2, 1, 2, 40, 35), device="meta")
-        for found in Multigrid(u, (1.0, 1.0)).cycle(u, dual, dual):
+        for found in TorchMultigrid(u, (1.0, 1.0)).cycle(u, dual, dual):
             assert found.shape == dual.shape
             assert found.device.type == "meta"
 
     def test_on_the_device(self, device, dtype):
         u = random(2, 1, 40, 35, dtype=getattr(torch, dtype))
         dual = u.new_zeros((2, 1, 2, 40, 35))
-        here, _ = Multigrid(u, (1.0, 1.0)).cycle(u, dual, dual)
-        there, _ = Multigrid(u.to(device), (1.0, 1.0)).cycle(u.to(device), *[dual.to(device)] * 2)
+        here, _ = TorchMultigrid(u, (1.0, 1.0)).cycle(u, dual, dual)
+        there, _ = TorchMultigrid(u.to(device), (1.0, 1.0)).cycle(
+            u.to(device), *[dual.to(device)] * 2
+        )
         tolerance = {"float32": 1e-4, "float64": 1e-11}[dtype]
         torch.testing.assert_close(there.cpu(), here, rtol=0, atol=tolerance)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skimage_tvflow.core.backends import coarse_grids
-from skimage_tvflow.core.backends.coarse_grids import Grid, grids_of
+from skimage_tvflow.core.backends.coarse_grids import Grid, grids_of, visits_of
 from skimage_tvflow.core.backends.numba import multigrid_level_kernel as level_kernel
 from skimage_tvflow.core.backends.numba.multigrid_kernel import compile_cycle
 from skimage_tvflow.core.backends.numba.row_blocks import RowStorage
@@ -88,7 +88,7 @@ class RowLevel:
         return [column_div, column_grad, column_mean, pad, row_div, row_grad, row_mean]
 
 
-class Multigrid:
+class NumbaMultigrid:
     """Cycles for items of one shape."""
 
     def __init__(self, storage: RowStorage) -> None:
@@ -99,7 +99,7 @@ class Multigrid:
         self.n_levels = len(levels)
         self._geometries = np.array([level.geometry() for level in levels])
         self._sizes = np.array([[*level.storage.sizes[::-1], 1, 1][:3] for level in levels])
-        self._visits = np.array([grid.visits for grid in grids])
+        self._visits = np.array(visits_of(grids))
         parts, offsets, at = [], [], 0
         for i, level in enumerate(levels):
             for array in level.arrays(inner=i > 0):

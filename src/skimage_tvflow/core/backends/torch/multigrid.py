@@ -42,8 +42,8 @@ what it was. Of the correction of the image itself, d, only as much is taken as 
 which minimises :math:`\tfrac12 \|v\|^2` on the way and stays admissible: no cycle raises the
 energy.
 
-Where a grid has at most a third of the cells the next one is visited twice (a W-cycle). Everything
-stays on the device, for all items at once; nothing waits for a number.
+The first grids are visited twice, the others once, which is between a W-cycle and a V-cycle.
+Everything stays on the device, for all items at once; nothing waits for a number.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends import coarse_grids
-from skimage_tvflow.core.backends.coarse_grids import Grid, grids_of
+from skimage_tvflow.core.backends.coarse_grids import Grid, grids_of, visits_of
 from skimage_tvflow.core.backends.torch.multigrid_transfer import Transfer
 from skimage_tvflow.core.momentum import Momentum
 from skimage_tvflow.core.operators import divergence, gradient, inner, magnitude
@@ -90,7 +90,6 @@ class Level:
         )
         self._momentum = Momentum.in_cycle(grid.bound)
         self._transfer = Transfer(grid, like)
-        self.visits = grid.visits
 
     def divergence(self, phi: Tensor) -> Tensor:
         """``div_A phi``."""
@@ -139,11 +138,13 @@ class Level:
         return project(phi + self._transfer.interpolate(change), problem.radius)
 
 
-class Multigrid:
+class TorchMultigrid:
     """Cycles for items of one shape, for tensors like ``like``, (N, C, *spatial)."""
 
     def __init__(self, like: Tensor, spacing: Sequence[float]) -> None:
-        self._levels = [Level(grid, like) for grid in grids_of(like.shape[2:], spacing)]
+        grids = grids_of(like.shape[2:], spacing)
+        self._levels = [Level(grid, like) for grid in grids]
+        self._visits = visits_of(grids)
 
     def cycle(self, f: Tensor, phi: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
         """Take one cycle with every item; return phi and its predecessor, both moved.
@@ -154,7 +155,7 @@ class Multigrid:
         phi, previous : Tensors of shape (N, C, n_spatial, *spatial)
         """
         image = self._levels[0]
-        if not image.visits:
+        if len(self._levels) == 1:
             return phi, previous
         problem = Subproblem(f, tau=f.new_zeros(()), radius=f.new_ones(()))
         move = self._corrected(0, problem, phi) - phi
@@ -173,8 +174,8 @@ class Multigrid:
     def _solve(self, i: int, problem: Subproblem, phi: Tensor) -> Tensor:
         """Approximate the phi that solves the problem of level i, from ``phi``."""
         level, previous = self._levels[i], phi
-        n_sweeps = coarse_grids.SWEEPS if level.visits else coarse_grids.COARSEST_SWEEPS
-        for visit in range(level.visits + 1):
+        n_sweeps = coarse_grids.SWEEPS if self._visits[i] else coarse_grids.COARSEST_SWEEPS
+        for visit in range(self._visits[i] + 1):
             if visit > 0:
                 corrected = self._corrected(i, problem, phi)
                 phi, previous = corrected, previous + (corrected - phi)

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends.protocol import FrameBuffer, representable
-from skimage_tvflow.core.backends.torch.multigrid import Multigrid
+from skimage_tvflow.core.backends.torch.multigrid import TorchMultigrid
 from skimage_tvflow.core.momentum import Momentum
 from skimage_tvflow.core.operators import divergence, gradient, magnitude, norm_bound
 from skimage_tvflow.core.progress import Report
@@ -127,8 +127,8 @@ class TorchTrajectory:
         self._length[items] = length
 
     @functools.cached_property
-    def _multigrid(self) -> Multigrid:
-        return Multigrid(self._f, self._spacing)
+    def _multigrid(self) -> TorchMultigrid:
+        return TorchMultigrid(self._f, self._spacing)
 
     def primal(self, items: np.ndarray) -> Tensor:
         """See :class:`~.protocol.Trajectory`."""
