@@ -55,8 +55,9 @@ def test_numba_and_torch_agree(shape, params, with_torch):
 
 
 def test_cycles_spare_most_iterations(with_torch, monkeypatch):
-    image, flow, cycles = plateaus(500), ChambolleTVFlow(), []
-    t = 0.5 * extinction_time(image)
+    x = np.arange(500)
+    image = np.sin(x / 80) + 0.1 * np.random.default_rng(0).standard_normal(len(x))
+    flow, t, cycles = ChambolleTVFlow(tol=1e-2), 0.6 * extinction_time(image), []
     advance = TorchTrajectory.advance
 
     def counting(self, *args, n_cycles=0, **kwargs):
@@ -69,9 +70,9 @@ def test_cycles_spare_most_iterations(with_torch, monkeypatch):
     monkeypatch.setattr(backends, "has_cycles", lambda u, algorithm: False)
     without = with_torch(flow.solve, image, t)
     # A cycle counts as the iterations that take as long.
-    assert with_cycles.n_iter < without.n_iter / 3
+    assert with_cycles.n_iter < without.n_iter / 5
     distance = np.sqrt(np.mean((with_cycles.u - without.u) ** 2))
-    assert distance <= 2e-3 * image.std()
+    assert distance <= 2e-2 * image.std()
 
 
 def test_four_axes_take_cycles_as_three_do():
