@@ -85,12 +85,16 @@ def test_four_axes_take_cycles_as_three_do():
         assert np.sqrt(np.mean((found - three) ** 2)) <= 2e-2 * image.std()
 
 
-def test_elsewhere_only_large_images_take_cycles():
-    def has(n, device):
-        return backends.has_cycles(torch.empty((1, 1, n, n), device=device), "accelerated")
+def test_elsewhere_only_large_batches_of_large_images_take_cycles():
+    """There a coarse grid takes nearly as long as a fine one."""
 
-    assert has(16, "cpu")
-    assert not has(15, "cpu")
-    assert has(512, "meta")
-    assert not has(256, "meta")
-    assert not backends.has_cycles(torch.empty((1, 1, 512)), "projection")
+    def has(*shape, device, algorithm="accelerated"):
+        return backends.has_cycles(torch.empty(shape, device=device), algorithm)
+
+    assert has(1, 1, 16, 16, device="cpu")
+    assert not has(1, 1, 15, 15, device="cpu")
+    assert not has(1, 1, 512, device="cpu", algorithm="projection")
+    assert has(1, 1, 4096, 4096, device="meta")
+    assert has(256, 1, 256, 256, device="meta")
+    assert not has(1, 1, 2048, 2048, device="meta")
+    assert not has(2000, 1, 96, 96, device="meta")

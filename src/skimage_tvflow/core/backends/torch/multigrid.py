@@ -20,7 +20,7 @@ On the image :math:`W = A = R = 1` and :math:`\tau = 0`. The negative gradient i
 always in FAS: :math:`\phi_0 = F \phi` and :math:`f_c = M v - \mathrm{div}_A \phi_0`, so the coarse
 v begins as the mean of the fine one. The forces :math:`\lambda \phi` of the constraint point in
 many directions within a coarse cell, and are restricted as well. With P, the interpolation of
-duals,
+duals, and its transpose divided by the number of children,
 
 .. math:: \lambda = \max(0, g \cdot \phi) / |\phi|^2 \ \text{where } |\phi| = R, \qquad
     \tau_c = |P^T \lambda \phi| \frac{\phi_0}{|\phi_0|} - P^T \lambda \phi + P^T \tau .
