@@ -24,9 +24,10 @@ from skimage_tvflow.core.operators import norm_bound
 # make the error of a step 10 to 35 % larger and save 3 % of the time; four make it 6 to 16 %
 # smaller and cost 5 %.
 SWEEPS, COARSEST_SWEEPS, LEAST_PIXELS = 3, 20, 16
-# The first TWICE coarse grids visit the next one twice, if it has at most a third of the cells. All
-# of them would, at 512 x 512, take five times as many iterations, which cost nothing in compiled
-# code but are mostly calls in torch, for errors that are 1 to 10 % smaller.
+# The first TWICE coarse grids visit the next one twice, if it has at most a third of the cells. If
+# all did, steps at 512 x 512 would have errors that are 1 to 18 % smaller, the most where they are
+# longest, for five times as many iterations: a fifth more time in compiled code, but five times as
+# much in torch, where an operation on a small grid takes as long as on a larger one.
 TWICE = 2
 # The constraint counts as active where |phi|^2 is at least SATURATED R^2: without any, or with all
 # pixels, the coarse problem is not that of the image.
