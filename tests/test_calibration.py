@@ -16,6 +16,7 @@ SCRIPTS = Path(__file__).parent / "calibration"
 
 # Constants that no experiment can improve, and why.
 NOT_TUNED = {
+    "backends.coarse_grids.LEAST_LENGTH": "a limit of the arithmetic",
     "backends.numba.duality_gap_kernel.N_SUMS": "the number of sums that the kernel returns",
     "backends.numba.duality_gap_kernel.SEGMENT": "compiled into the kernel: bounds its rounding",
     "backends.numba.energy_kernel.N_SUMS": "the number of sums that the kernel returns",
@@ -23,6 +24,8 @@ NOT_TUNED = {
     "backends.numba.space_time_kernel.SEGMENT": "compiled into the kernel: fits any first cache",
     "backends.numba.sweep._LONG": "how soon Ctrl-C is heard, not speed",
     "backends.protocol.ROUNDING": "a bound of rounding errors, derived beside it",
+    "backends.select._LEAST_NUMBERS_ELSEWHERE": "from the counts beside it, for other devices",
+    "backends.select._LEAST_SIDE_ELSEWHERE": "from the counts beside it, for other devices",
     "backends.torch.space_time.BETAS": "protocol of the paper",
     "backends.torch.space_time.EPSILON": "protocol of the paper",
     "integrators.euler_steps._LOOKS": "how soon an end is seen, not where it is",

@@ -18,7 +18,7 @@ from tuning import Merit, Report, command_line, counted_iterations, geometric_me
 
 from skimage_tvflow import ChambolleTVFlow
 from skimage_tvflow.core import momentum, step_control
-from skimage_tvflow.core.backends.numba import multigrid, multigrid_level_kernel
+from skimage_tvflow.core.backends import coarse_grids
 from skimage_tvflow.core.backends.numba.sweep import NumbaTrajectory
 
 # Lengths of a step, and the times of a flow, in deviations.
@@ -85,11 +85,11 @@ def main() -> None:
     options = command_line(__doc__)
     halves: Halves = images_of(options.folder, options.quick, 96 if options.quick else 256)
     report = Report("The cycle")
-    report.search(multigrid, "_SWEEPS", [2, 4], step_cost, halves)
-    report.search(multigrid, "_COARSEST_SWEEPS", [8, 40], step_cost, halves)
-    report.search(multigrid, "_LEAST_PIXELS", [8, 32], step_cost, halves)
-    saturated = [(*multigrid_level_kernel.NUMBERS[:-1], share) for share in (0.64, 0.98, 0.9998)]
-    report.search(multigrid_level_kernel, "NUMBERS", saturated, step_cost, halves)
+    report.search(coarse_grids, "SWEEPS", [2, 4], step_cost, halves)
+    report.search(coarse_grids, "COARSEST_SWEEPS", [8, 40], step_cost, halves)
+    report.search(coarse_grids, "LEAST_PIXELS", [8, 32], step_cost, halves)
+    report.search(coarse_grids, "TWICE", [1, 3, 9], step_cost, halves)
+    report.search(coarse_grids, "SATURATED", [0.64, 0.98, 0.9998], step_cost, halves)
     after_cycle = [(beta, 0.25, 0.9) for beta in (0.8, 0.9, 0.96)]
     report.search(momentum, "_AFTER_CYCLE", after_cycle, step_cost, halves)
     in_cycle = [(beta, 0.25, 0.9) for beta in (0.5, 0.6, 0.8)]

@@ -6,6 +6,8 @@ import numba
 import pytest
 from numba.core.caching import FunctionCache
 
+from skimage_tvflow.core.backends.numba import jit
+
 # The function lives in a file, as numba keeps nothing for code that has none.
 CODE = """
 from skimage_tvflow.core.backends.numba.jit import compiled
@@ -46,6 +48,24 @@ def run(tmp_path, monkeypatch):
 def test_what_was_compiled_is_found_again(run):
     assert run() == (0, 2)
     assert run() == (2, 0)
+
+
+def test_a_change_in_any_kernel_compiles_anew(run, monkeypatch):
+    """The function may call one of another file, which numba does not look at."""
+    run()
+    monkeypatch.setattr(jit, "_digest_of_sources", lambda: "other sources")
+    assert run() == (0, 2)
+    assert run() == (2, 0)
+
+
+def test_the_digest_is_that_of_all_files(tmp_path, monkeypatch):
+    digests = []
+    monkeypatch.setattr(jit, "__file__", str(tmp_path / "jit.py"))
+    for name, text in [("a.py", "x = 1"), ("b.py", "x = 1"), ("b.py", "x = 2"), ("b.py", "x = 1")]:
+        (tmp_path / name).write_text(text)
+        digests.append(jit._digest_of_sources.__wrapped__())
+    assert digests[1] == digests[3]
+    assert len(set(digests)) == 3
 
 
 @pytest.mark.parametrize("kind", ["nbi", "nbc"])

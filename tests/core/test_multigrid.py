@@ -6,7 +6,7 @@ import torch
 from skimage import data
 
 from skimage_tvflow.core.backends import select as backends
-from skimage_tvflow.core.backends.numba.multigrid import Multigrid
+from skimage_tvflow.core.backends.numba.multigrid import NumbaMultigrid
 from skimage_tvflow.core.backends.numba.sweep import NumbaTrajectory
 from skimage_tvflow.core.operators import divergence, magnitude, pairing, total_variation
 from skimage_tvflow.core.step_control import WORK_OF_A_CYCLE
@@ -110,7 +110,7 @@ def test_a_cycle_never_raises_the_dual_energy(problem):
     shape, spacing, length = problem
     u = image_of(shape)[:1]
     trajectory, first = NumbaTrajectory(u, spacing), np.arange(1)
-    f, multigrid = u / length, Multigrid(trajectory._storage)
+    f, multigrid = u / length, NumbaMultigrid(trajectory._storage)
     block = trajectory._blocks[0]
     trajectory.advance(first, [1], np.full((1, 1), length), 6)
     trajectory.reset_primal(first, u)

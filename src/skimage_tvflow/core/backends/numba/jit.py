@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import logging
+from pathlib import Path
 from typing import Any
 
 from numba import njit
@@ -14,8 +16,22 @@ from numba.core.caching import FunctionCache
 _logger = logging.getLogger("skimage_tvflow")
 
 
+@functools.cache
+def _digest_of_sources() -> str:
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+
+
 class _RepairingCache(FunctionCache):
-    """The files in which numba keeps compiled code; damaged ones are dropped and written anew."""
+    """The files in which numba keeps compiled code; damaged ones are dropped and written anew.
+
+    Code counts as out of date when any file of this folder changes: numba looks only at that of the
+    compiled function, not at those of the functions that it calls.
+    """
+
+    def __init__(self, function: Any) -> None:
+        super().__init__(function)
+        self._cache_file._source_stamp = (self._cache_file._source_stamp, _digest_of_sources())
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:

@@ -1,90 +1,39 @@
-r"""Multigrid cycles for the dual of an implicit Euler step: the levels, and a cycle for an item.
+"""Multigrid cycles on the CPU: the memory of the levels, and a cycle for an item.
 
-The problem is :math:`\min_{|\phi| \le R} \tfrac12 \|v\|^2` with
-:math:`v = f + \mathrm{div}\,\phi`. A coarse level has the mean of v over its cells and,
-on each face, the mean of phi over the fine faces there; so its divergence is the mean of the fine
-one. At a last cell that is not whole, the width of the cell is in the divergence and the area A
-of its faces in the gradient, which stays the adjoint.
-
-Where the constraint is active, :math:`g = \lambda \phi` with a multiplier. That force is restricted
-as well: with
-
-.. math:: \tau_c = |P^T \lambda \phi| \frac{\phi_0}{|\phi_0|} - P^T \lambda \phi + P^T \tau
-
-phi_0, the restriction of phi, solves the coarse problem if phi solves the fine one. The radius of
-a coarse cell is :math:`|\phi_0|` plus the least room that its children leave. The change of phi on
-the coarse level is interpolated linearly between faces (P), added, and projected; on the image
-itself only as far along as the energy falls, so no cycle ever increases it. This is the full
-approximation scheme of Brandt, "Multi-level adaptive solutions to boundary-value problems", Math.
-Comp. 31 (1977), for a problem with constraints.
+The mathematics is that of :mod:`.torch.multigrid`, with axes counted from the last one, which lies
+along the rows.
 """
 
 from __future__ import annotations
 
-import math
 import threading
 from dataclasses import dataclass
 
 import numpy as np
 
+from skimage_tvflow.core.backends import coarse_grids
+from skimage_tvflow.core.backends.coarse_grids import Grid, grids_of, visits_of
 from skimage_tvflow.core.backends.numba import multigrid_level_kernel as level_kernel
 from skimage_tvflow.core.backends.numba.multigrid_kernel import compile_cycle
 from skimage_tvflow.core.backends.numba.row_blocks import RowStorage
 from skimage_tvflow.core.momentum import Momentum
-from skimage_tvflow.core.operators import norm_bound
-
-# Iterations of a coarse level before and after each visit of the next one, and those of the
-# coarsest level. An axis with fewer than _LEAST_PIXELS is not halved. At 512 x 512 two iterations
-# make the error of a step 10 to 35 % larger and save 3 % of the time; four make it 6 to 16 %
-# smaller and cost 5 %.
-_SWEEPS, _COARSEST_SWEEPS, _LEAST_PIXELS = 3, 20, 16
 
 
 @dataclass(frozen=True)
-class Level:
-    """A grid: per axis, the last one first, spacing and widths of the cells in units of it.
+class RowLevel:
+    """A grid, and how its arrays lie in memory."""
 
-    Attributes
-    ----------
-    storage : RowStorage, how its arrays lie in memory
-    widths : one array per axis; 1, but less in a last cell that is not whole
-    halved : per axis, 2 if the next level has half the cells along it, otherwise 1
-    """
-
+    grid: Grid
     storage: RowStorage
-    widths: tuple[np.ndarray, ...]
-    halved: tuple[int, ...]
 
     @classmethod
-    def of(cls, storage: RowStorage, widths: tuple[np.ndarray, ...]) -> Level:
-        """Choose the axes that are halved: those of the finest spacing, long enough to be."""
-        sizes, spacing = storage.sizes[::-1], storage.spacing[::-1]
-        long = [h for h, n in zip(spacing, sizes, strict=True) if n >= _LEAST_PIXELS]
-        finest = min(long, default=0.0)
-        halved = [
-            2 if n >= _LEAST_PIXELS and h < 2 * finest else 1
-            for h, n in zip(spacing, sizes, strict=True)
-        ]
-        return cls(storage, widths, tuple(halved))
-
-    def coarser(self) -> Level:
-        """The next level."""
-        s = self.storage
-        factors = self.halved[::-1]
-        sizes = tuple(-(-n // q) for n, q in zip(s.sizes, factors, strict=True))
-        spacing = tuple(h * q for h, q in zip(s.spacing, factors, strict=True))
-        widths = tuple(
-            np.add.reduceat(w, np.arange(0, len(w), q)) / q
-            for w, q in zip(self.widths, self.halved, strict=True)
+    def of(cls, grid: Grid, image: RowStorage) -> RowLevel:
+        """The level of ``grid``, on the way from ``image``."""
+        axes = tuple(range(len(grid.sizes)))
+        storage = RowStorage(
+            image.channels, axes, grid.sizes, grid.spacing, grid.bound, image.dtype
         )
-        bound = norm_bound(spacing, sizes)
-        axes = tuple(range(len(sizes)))
-        return Level.of(RowStorage(s.channels, axes, sizes, spacing, bound, s.dtype), widths)
-
-    @property
-    def ends(self) -> bool:
-        """Whether this is the coarsest level."""
-        return max(self.halved) == 1
+        return cls(grid, storage)
 
     @property
     def per_plane(self) -> int:
@@ -94,7 +43,7 @@ class Level:
 
     def geometry(self) -> list[int]:
         """The numbers that the compiled code needs; see :mod:`.multigrid_level_kernel`."""
-        s, halved = self.storage, (*self.halved, 1, 1)[:3]
+        s, halved = self.storage, (*self.grid.halved[::-1], 1, 1)[:3]
         return [s.n_rows, s.stride, s.lag, *halved, self.per_plane]
 
     def arrays(self, inner: bool) -> list[np.ndarray]:
@@ -109,7 +58,7 @@ class Level:
         return [np.zeros(size) for size in empty] + self._tables()
 
     def _tables(self) -> list[np.ndarray]:
-        s, widths = self.storage, self.widths
+        s, widths = self.storage, self.grid.widths[::-1]
         n, spacing = len(widths), s.spacing[::-1]
         pixels = np.arange(s.stride) < s.width
         column = np.zeros(s.stride)
@@ -119,7 +68,7 @@ class Level:
         column_div[0, : s.width] = 1 / (spacing[0] * widths[0])
         column_grad[0] = 0
         column_grad[0, : s.width] = inner[0] / spacing[0]
-        means = [_weights(w, q) for w, q in zip(widths, self.halved, strict=True)]
+        means = self.grid.shares[::-1]
         column_mean = np.zeros(s.stride)
         column_mean[: s.width] = means[0]
         # The other two axes: y changes from row to row, z from plane to plane.
@@ -135,31 +84,22 @@ class Level:
             row_div[2] = 1 / (spacing[2] * z)
             row_grad[2] = np.repeat(inner[2], len(y_widths)) * y / spacing[2]
         row_mean = np.concatenate([means[i] if i > 0 else np.ones(1) for i in rest])
-        pad = np.where(pixels, 0, level_kernel.NUMBERS[level_kernel.LARGE])
+        pad = np.where(pixels, 0, level_kernel.numbers_as(s.dtype)[level_kernel.LARGE])
         return [column_div, column_grad, column_mean, pad, row_div, row_grad, row_mean]
 
 
-def _weights(widths: np.ndarray, factor: int) -> np.ndarray:
-    """The weights of cells in the mean over their coarse cell."""
-    total = np.add.reduceat(widths, np.arange(0, len(widths), factor))
-    return widths / np.repeat(total, factor)[: len(widths)]
-
-
-class Multigrid:
+class NumbaMultigrid:
     """Cycles for items of one shape."""
 
     def __init__(self, storage: RowStorage) -> None:
-        levels = [Level.of(storage, tuple(np.ones(n) for n in storage.sizes[::-1]))]
-        while not levels[-1].ends:
-            levels.append(levels[-1].coarser())
+        grids = grids_of(storage.sizes, storage.spacing)
+        levels = [RowLevel.of(grid, storage) for grid in grids]
         self._dtype, self._channels = storage.dtype, storage.channels
         self._n_axes = len(storage.sizes)
         self.n_levels = len(levels)
         self._geometries = np.array([level.geometry() for level in levels])
         self._sizes = np.array([[*level.storage.sizes[::-1], 1, 1][:3] for level in levels])
-        # A level with a quarter of the pixels is visited twice, one with half of them once.
-        ratios = [math.prod(level.halved) for level in levels]
-        self._visits = np.array([2 if ratio > 2 else int(ratio > 1) for ratio in ratios])
+        self._visits = np.array(visits_of(grids))
         parts, offsets, at = [], [], 0
         for i, level in enumerate(levels):
             for array in level.arrays(inner=i > 0):
@@ -172,9 +112,9 @@ class Multigrid:
         self._template = np.concatenate(parts)
         self._local = threading.local()
         self._storage = storage
-        momenta = [Momentum.in_cycle(level.storage.bound) for level in levels]
+        momenta = [Momentum.in_cycle(grid.bound) for grid in grids]
         self._momenta = np.array([(m.beta, m.gamma, m.step) for m in momenta], storage.dtype)
-        self._numbers = np.array(level_kernel.NUMBERS, storage.dtype)
+        self._numbers = level_kernel.numbers_as(storage.dtype)
         self._compiled = compile_cycle(storage.dtype.itemsize)
 
     def _workspace(self) -> np.ndarray:
@@ -194,6 +134,6 @@ class Multigrid:
         self._compiled(
             *(self._channels, self._n_axes, self._geometries, self._offsets, self._sizes),
             *(self._visits, self._workspace(), f.reshape(-1), phi.reshape(-1), newest),
-            *(self._momenta, _SWEEPS, _COARSEST_SWEEPS, self._numbers),
+            *(self._momenta, coarse_grids.SWEEPS, coarse_grids.COARSEST_SWEEPS, self._numbers),
             np.empty(2 * self._storage.lanes, self._dtype),
         )

@@ -4,15 +4,17 @@ Level l + 1 has half the cells of level l along the axes that are halved there. 
 levels lie in one flat array ``work``, as rows of ``stride`` numbers like those of
 :mod:`.sweep_kernel`; ``at`` says where those of a level begin. Level 0 is the image itself, with f
 and phi of the trajectory. On every level :math:`v = f + \mathrm{div}\,\phi`, and the direction of
-ascent is :math:`g = A D v + \tau`; see :mod:`.multigrid` for the mathematics.
+ascent is :math:`g = A D v + \tau`; see :mod:`.torch.multigrid` for the mathematics.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba import njit
 
+from skimage_tvflow.core.backends import coarse_grids
 from skimage_tvflow.core.backends.numba.simd import (
     FASTMATH,
     larger,
@@ -37,11 +39,14 @@ COLUMN_DIV, COLUMN_GRAD, COLUMN_MEAN, COLUMN_PAD, ROW_DIV, ROW_GRAD, ROW_MEAN = 
 ROWS, STRIDE, LAG, HALVED, _, _, N_Y = range(7)
 # What :func:`_add_row` does.
 SUM, MEAN, FACE, SPREAD = range(4)
-# NUMBERS are constants in the precision of the image, in this order. The constraint counts as
-# active where |phi|^2 is at least SATURATED R^2: without any, or with all pixels, the coarse
-# problem is not that of the image.
-ONE, HALF, TINY, LEAST_LENGTH, LARGE, SATURATED = range(6)
-NUMBERS = (1.0, 0.5, 1e-30, 1e-10, 1e15, 0.998)
+# What :func:`numbers_as` returns.
+ONE, TINY, LEAST_LENGTH, LARGE, SATURATED = range(5)
+
+
+def numbers_as(dtype: np.dtype) -> np.ndarray:
+    """The constants of the compiled code, in the precision of the image."""
+    shared = coarse_grids.LEAST_LENGTH, coarse_grids.SATURATED
+    return np.array((1.0, 1e-30, shared[0], 1e15, shared[1]), dtype)
 
 
 @njit(**INLINE)

@@ -7,14 +7,15 @@ from numba import njit
 from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
     CALLED,
     COLUMN_GRAD,
+    COLUMN_MEAN,
     FORCE,
-    HALF,
     HALVED,
     INLINE,
     N_Y,
     ONE,
     RADIUS,
     ROW_GRAD,
+    ROW_MEAN,
     ROWS,
     SCRATCH,
     START,
@@ -34,14 +35,16 @@ from skimage_tvflow.core.backends.numba.simd import (
 
 
 @njit(**INLINE)
-def _correction(lanes, halved, along, work, at, x, half):
+def _correction(lanes, halved, along, work, at, x, shares, one):
     """A coarse row of corrections, brought to the fine one at ``x``."""
     if not halved:
         return load(work, at + x)
-    here = load(work, at + x // 2)
+    half_row = load(work, at + x // 2)
+    here = interleaved(half_row, half_row)
     if not along:
-        return interleaved(here, here)
-    return interleaved(half * (here + load(work, at + x // 2 - 1)), here)
+        return here
+    before = interleaved(load(work, at + x // 2 - 1), half_row)
+    return here + (one - load(work, shares + x)) * (before - here)
 
 
 @njit(**CALLED)
@@ -53,7 +56,7 @@ def prolong(
 
     FORCE keeps phi as it was. ``found`` is where the phi of the coarse level begins.
     """
-    one, half = numbers[ONE], numbers[HALF]
+    one = numbers[ONE]
     n_rows, stride, n = geometry[ROWS], geometry[STRIDE], n_channels * n_axes
     halved = geometry[HALVED:]
     for k in range(n):
@@ -62,30 +65,33 @@ def prolong(
                 i = place_of(coarse, k, row) + x
                 difference = load(work, found + i) - load(work, to[START] + i)
                 store(work, to[START] + i, difference)
-    squares, tiny = at[SCRATCH], numbers[TINY]
+    squares, tiny, shares = at[SCRATCH], numbers[TINY], at[COLUMN_MEAN]
     for row in range(n_rows):
         y, z = row % sizes[1], row // sizes[1]
         source = (z // halved[2]) * coarse[N_Y] + y // halved[1]
         for k in range(n):
             axis = k % n_axes
-            # A face inside a coarse cell moves by the mean of the faces before and behind.
+            # A face inside a coarse cell moves by a mean of the faces before and behind.
             weight, back = one, 0
             if axis == 1 and halved[1] > 1 and y % 2 == 0:
-                weight, back = half, coarse[STRIDE] if y > 0 else 0
+                weight, back = work[at[ROW_MEAN] + y], coarse[STRIDE] if y > 0 else 0
             if axis == 2 and halved[2] > 1 and z % 2 == 0:
-                weight, back = half, coarse[STRIDE] * coarse[N_Y] if z > 0 else 0
+                weight = work[at[ROW_MEAN] + sizes[1] + z]
+                back = coarse[STRIDE] * coarse[N_Y] if z > 0 else 0
+            rest = one - weight
             here, column = to[START] + place_of(coarse, k, source), at[COLUMN_GRAD] + axis * stride
             place, old = place_of(geometry, k, row), at[FORCE] + (k * n_rows + row) * stride
             if work[at[ROW_GRAD] + axis * n_rows + row] == 0:
-                weight = one - one
+                weight = rest = one - one
             for x in range(0, stride, lanes):
-                change = _correction(lanes, halved[0] > 1, axis == 0, work, here, x, half)
+                change = weight * _correction(
+                    lanes, halved[0] > 1, axis == 0, work, here, x, shares, one)  # fmt: skip
                 if back:
-                    before = _correction(lanes, halved[0] > 1, False, work, here - back, x, half)
-                    change = change + before
+                    change = change + rest * _correction(
+                        lanes, halved[0] > 1, False, work, here - back, x, shares, one)  # fmt: skip
                 # Nothing leaves the image.
                 open_ = load(work, column + x)
-                change = where_at_least(open_, splat(tiny), weight * change)
+                change = where_at_least(open_, splat(tiny), change)
                 p = load(phi, a + place + x)
                 store(work, old + x, p)
                 p = p + change

@@ -11,7 +11,6 @@ from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
     COLUMN_MEAN,
     FACE,
     FORCE,
-    HALF,
     HALVED,
     INLINE,
     LAG,
@@ -63,14 +62,14 @@ def _pair(lanes, source, at, x, stride, nothing):
 
 
 @njit(**CALLED)
-def _add_row(lanes, halved, kind, source, at, fine_stride, work, to, stride, weight, mean, half):
+def _add_row(lanes, halved, kind, source, at, fine_stride, work, to, stride, weight, mean, one):
     """Add ``weight`` times a fine row to a coarse one.
 
     ``kind`` says how, along the row: SUM adds the two children of a cell, MEAN takes their mean
-    with the weights at ``mean``, FACE the face between two cells, SPREAD is the transpose of linear
-    interpolation between faces.
+    with the weights at ``mean``, FACE takes the face between two cells, SPREAD is the transpose of
+    linear interpolation between faces.
     """
-    nothing = splat(half - half)
+    nothing = splat(one - one)
     if not halved:
         for x in range(0, stride, lanes):
             value = load(source, at + x)
@@ -94,21 +93,22 @@ def _add_row(lanes, halved, kind, source, at, fine_stride, work, to, stride, wei
     else:
         for x in range(0, stride, lanes):
             low, high = _pair(lanes, source, at, 2 * x, fine_stride, nothing)
+            share_low, share_high = _pair(lanes, work, mean, 2 * x, fine_stride, nothing)
+            first = evens(share_low * low, share_high * high)
             # Reading beyond the row is harmless: it only reaches the face out of the image.
-            i = at + 2 * x + 2
-            beyond = evens(load(source, i), load(source, i + lanes))
-            value = odds(low, high) + half * (evens(low, high) + beyond)
+            i, j = at + 2 * x + 2, mean + 2 * x + 2
+            low_beyond = (one - load(work, j)) * load(source, i)
+            high_beyond = (one - load(work, j + lanes)) * load(source, i + lanes)
+            value = odds(low, high) + first + evens(low_beyond, high_beyond)
             store(work, to + x, load(work, to + x) + weight * value)
 
 
 @njit(**INLINE)
-def _transfer_weight(halved, own, d):
-    """The part of child d in the sum over a coarse cell, or, along its ``own`` axis, in a face."""
-    if halved == 1:
-        return 0 if d else 2
-    if own:
-        return 2 if d == 1 else 1
-    return 2 if d < 2 else 0  # in halves
+def _spread_weight(halved, own, d, mean, one):
+    """The part of child d in the transpose of P; d = 2 is the first child of the next cell."""
+    if d == halved:
+        return one - mean if own else one - one
+    return mean if own and d == 0 else one
 
 
 @njit(**CALLED)
@@ -116,12 +116,11 @@ def _collect(
     lanes, n_channels, n_axes, geometry, at, coarse, to, sizes, work, phi, a, fine, row, numbers
 ):
     """Sum up over the children of a coarse row: START, the forces in TAU, tau in FORCE, F, ROOM."""
-    one, half = numbers[ONE], numbers[HALF]
+    one = numbers[ONE]
     n_rows, stride, count = geometry[ROWS], geometry[STRIDE], coarse[ROWS]
     halved = geometry[HALVED:]
     width, n = coarse[STRIDE], n_channels * n_axes
-    share = one / (halved[0] * halved[1] * halved[2] * 4)  # weights are counted in halves
-    share = numbers[ONE] * share
+    share = one / (halved[0] * halved[1] * halved[2])
     row_y, row_z = row % coarse[N_Y], row // coarse[N_Y]
     for dz in range(halved[2] + 1):
         for dy in range(halved[1] + 1):
@@ -132,19 +131,19 @@ def _collect(
             mean_y, mean_z = work[at[ROW_MEAN] + y], work[at[ROW_MEAN] + sizes[1] + z]
             for k in range(n):
                 axis = k % n_axes
-                part = _transfer_weight(halved[1], axis == 1, dy)
-                part *= _transfer_weight(halved[2], axis == 2, dz)
+                part = _spread_weight(halved[1], axis == 1, dy, mean_y, one)
+                part *= _spread_weight(halved[2], axis == 2, dz, mean_z, one)
                 here = (k * n_rows + source) * stride
                 there = (k * count + row) * width
                 kind = SPREAD if axis == 0 else SUM
-                if part:
+                if part > 0:
                     _add_row(
                         lanes, halved[0] > 1, kind, work, at[FORCE] + here, stride, work,
-                        to[TAU] + there, width, part * share, at[COLUMN_MEAN], half)  # fmt: skip
-                if part and not fine:
+                        to[TAU] + there, width, part * share, at[COLUMN_MEAN], one)  # fmt: skip
+                if part > 0 and not fine:
                     _add_row(
                         lanes, halved[0] > 1, kind, work, at[TAU] + here, stride, work,
-                        to[FORCE] + there, width, part * share, at[COLUMN_MEAN], half)  # fmt: skip
+                        to[FORCE] + there, width, part * share, at[COLUMN_MEAN], one)  # fmt: skip
                 weight = one
                 if axis == 1:
                     weight *= dy == halved[1] - 1
@@ -158,8 +157,8 @@ def _collect(
                     _add_row(
                         lanes, halved[0] > 1, FACE if axis == 0 else MEAN, phi,
                         a + place_of(geometry, k, source), stride, work,
-                        to[START] + place_of(coarse, k, row), width, one * weight,
-                        at[COLUMN_MEAN], half)  # fmt: skip
+                        to[START] + place_of(coarse, k, row), width, weight,
+                        at[COLUMN_MEAN], one)  # fmt: skip
             if dy == halved[1] or dz == halved[2]:
                 continue
             for c in range(n_channels):
@@ -167,7 +166,7 @@ def _collect(
                     lanes, halved[0] > 1, MEAN, work,
                     at[V] + (c * (n_rows + geometry[LAG]) + source) * stride, stride, work,
                     to[F] + (c * count + row) * width, width, mean_y * mean_z,
-                    at[COLUMN_MEAN], half)  # fmt: skip
+                    at[COLUMN_MEAN], one)  # fmt: skip
             for x in range(0, width, lanes):
                 least = load(work, to[ROOM] + row * width + x)
                 i = at[ROOM] + source * stride
@@ -180,7 +179,7 @@ def _collect(
 
 
 @njit(**CALLED)
-def _pose(lanes, n_channels, n_axes, coarse, to, work, newest, numbers):
+def _pose(lanes, n_channels, n_axes, coarse, to, work, numbers):
     """Finish the coarse problem: tau, the radius, f, and phi and its predecessor, both START."""
     count, width, n = coarse[ROWS], coarse[STRIDE], n_channels * n_axes
     other = n * (coarse[LAG] + count) * width
@@ -244,4 +243,4 @@ def restrict(
         _collect(
             lanes, n_channels, n_axes, geometry, at, coarse, to, sizes, work, phi, a, fine, row,
             numbers)  # fmt: skip
-    _pose(lanes, n_channels, n_axes, coarse, to, work, 0, numbers)
+    _pose(lanes, n_channels, n_axes, coarse, to, work, numbers)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.backends.numba.multigrid import Multigrid
+from skimage_tvflow.core.backends.numba.multigrid import NumbaMultigrid
 from skimage_tvflow.core.backends.numba.row_blocks import RowBlock, RowStorage, make_row_blocks
 from skimage_tvflow.core.backends.numba.sweep_kernel import compile_sweeps
 from skimage_tvflow.core.backends.protocol import FrameBuffer, representable
@@ -37,7 +37,7 @@ class NumbaTrajectory:
         self._blocks, self._lasting = make_row_blocks(self._storage, n, torch.get_num_threads())
         self._newest = np.zeros(n, np.int64)
         self._length = np.ones(n)
-        self._multigrid: Multigrid | None = None
+        self._multigrid: NumbaMultigrid | None = None
         self.reset_primal(np.arange(n), u)
 
     def advance(
@@ -96,7 +96,7 @@ class NumbaTrajectory:
             # Compiled code does not see Ctrl-C; this thread does if it only waits and watches.
             watch = lambda: None  # noqa: E731
         # A single block needs no halo, so nothing limits its iterations.
-        lasting = self._lasting if len(self._blocks) > 1 else len(iterations)
+        lasting = self._lasting if len(self._blocks) > 1 else max(len(iterations), 1)
         for begin in range(iterations.start, iterations.stop, lasting):
             chosen = (begin, min(begin + lasting, iterations.stop))
             tasks = [
@@ -120,7 +120,7 @@ class NumbaTrajectory:
     def _cycle(self, items: np.ndarray) -> None:
         """Take one multigrid cycle with every item, in whole images."""
         if self._multigrid is None:
-            self._multigrid = Multigrid(self._storage)
+            self._multigrid = NumbaMultigrid(self._storage)
         if len(self._blocks) == 1:
             block = self._blocks[0]
             tasks = [

@@ -8,11 +8,13 @@ A time step of length :math:`\tau` from :math:`u` is
     \phi \in \arg\min_{|\phi| \le 1} \tfrac12 \| u / \tau + \mathrm{div}\,\phi \|^2 .
 
 With ``f = u / tau`` the iteration does not depend on the length of the step, so ``phi`` and its
-momentum live on across steps. This is the reference that every other backend is tested against.
+momentum live on across steps. Multigrid cycles (:mod:`.multigrid`) may come between iterations.
+This is the reference that every other backend is tested against.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +22,7 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends.protocol import FrameBuffer, representable
+from skimage_tvflow.core.backends.torch.multigrid import TorchMultigrid
 from skimage_tvflow.core.momentum import Momentum
 from skimage_tvflow.core.operators import divergence, gradient, magnitude, norm_bound
 from skimage_tvflow.core.progress import Report
@@ -91,7 +94,12 @@ class TorchTrajectory:
         """See :class:`~.protocol.Trajectory`."""
         lengths = representable(lengths, self._f.dtype)
         f, phi, previous = (self._take(x, items) for x in (self._f, self._phi, self._previous))
-        momenta = Momentum.planned(n_iter, self._bound)
+        if n_cycles:
+            momenta: tuple[Momentum, ...] = (Momentum.after_cycle(self._bound),)
+        else:
+            momenta = Momentum.planned(n_iter, self._bound)
+        # Iterations before which a cycle is taken; with fewer of them than cycles, several.
+        cycles = [n_iter * j // n_cycles for j in range(n_cycles)]
         done, total = 0, sum(n_steps) * n_iter
         length = self._length[items]
         for m, count in enumerate(n_steps):
@@ -102,6 +110,8 @@ class TorchTrajectory:
                     if report is not None:
                         report(done / total)
                     done += 1
+                    for _ in range(cycles.count(j)):
+                        phi, previous = self._multigrid.cycle(f, phi, previous)
                     if self._algorithm == "projection":
                         phi, previous = projection(f, phi, self._spacing), phi
                     else:
@@ -115,6 +125,10 @@ class TorchTrajectory:
         for state, value in ((self._f, f), (self._phi, phi), (self._previous, kept)):
             state[items] = value
         self._length[items] = length
+
+    @functools.cached_property
+    def _multigrid(self) -> TorchMultigrid:
+        return TorchMultigrid(self._f, self._spacing)
 
     def primal(self, items: np.ndarray) -> Tensor:
         """See :class:`~.protocol.Trajectory`."""
