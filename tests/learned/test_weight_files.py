@@ -1,5 +1,6 @@
 """Files of weights: what goes in comes out, and nothing else is taken for one."""
 
+import dataclasses
 import io
 import json
 import os
@@ -16,6 +17,7 @@ from safetensors.torch import save as to_bytes
 from skimage_tvflow import TVFlowNet
 from skimage_tvflow.core.networks.unrolled import NetworkDesign, UnrolledNet
 from skimage_tvflow.learned import tensor_files, weight_files
+from skimage_tvflow.learned.architectures import ARCHITECTURES
 
 SMALL = NetworkDesign(2, features=2, width=3, first=(1,), shared=(1, 2))
 RECIPE = {"epochs": 3, "images": "made up"}
@@ -34,7 +36,7 @@ def path(net, tmp_path):
 
 def facts(**changes):
     usual = {
-        "format": weight_files.FORMAT,
+        "format": ARCHITECTURES["unrolled"].file_format,
         "design": {"n_spatial": 2, "features": 2, "width": 3, "first": [1], "shared": [1, 2]},
         "recipe": {},
     }
@@ -266,7 +268,8 @@ def test_a_small_file_builds_no_large_network(net, tmp_path, monkeypatch):
         made.append(UnrolledNet(design))
         return made[-1]
 
-    monkeypatch.setattr(weight_files, "UnrolledNet", watched)
+    unrolled = dataclasses.replace(ARCHITECTURES["unrolled"], network=watched)
+    monkeypatch.setitem(ARCHITECTURES, "unrolled", unrolled)
     file = tmp_path / "given.safetensors"
     large = design(n_spatial=3, features=256, width=256, first=[], shared=[1] * 32)
     file.write_bytes(tensor_files.encode(net.state_dict(), facts(**large)))

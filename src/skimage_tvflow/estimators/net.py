@@ -27,7 +27,12 @@ from skimage_tvflow.estimators.callbacks import Callback, check_callback
 from skimage_tvflow.estimators.result import Progress
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.learned import weight_files
-from skimage_tvflow.learned.architectures import ARCHITECTURES, architecture_of, untrained
+from skimage_tvflow.learned.architectures import (
+    ARCHITECTURES,
+    kind_of,
+    refuse_other_kind,
+    untrained,
+)
 from skimage_tvflow.learned.fitting import train
 from skimage_tvflow.learned.images import (
     as_image_list,
@@ -83,7 +88,8 @@ class TVFlowNet(BaseTVFlow):
         it maps the image and a time to the flow at that time, by eight convolutions in a row. It is
         here for comparison: the other is far more accurate.
     activation : {"mixed", "relu", "softplus"}, default="mixed"
-        Of a semi-resnet: after the first convolution ReLU and then softplus, or the same everywhere.
+        Of a semi-resnet: ReLU after the first convolution and softplus after the others, or the
+        same after all.
     max_epochs : "auto" or int, default="auto"
         Epochs of `fit`. Those of "unrolled" have at most 100 updates, and "auto" depends on the
         number of pixels to learn from; those of "semi-resnet" have one patch for every patch's
@@ -282,9 +288,7 @@ class TVFlowNet(BaseTVFlow):
         flow = cls(**{"weights": name_or_path, "max_epochs": 0, **params})
         trained = weight_files.load(flow.weights)
         # What the file says, unless the caller says something else, which is then refused.
-        flow.architecture = params.get("architecture", architecture_of(trained.net))
-        if isinstance(trained.net, SemiResNet):
-            flow.activation = params.get("activation", trained.net.design.activation)
+        flow.set_params(**{**kind_of(trained.net), **params})
         flow._set_network(flow._matching(trained))
         return flow
 
@@ -429,15 +433,7 @@ class TVFlowNet(BaseTVFlow):
 
     def _matching(self, trained: PretrainedNetwork) -> PretrainedNetwork:
         """Return a network, or raise if it is of another kind than the parameters say."""
-        facts = {"architecture": architecture_of(trained.net)}
-        if isinstance(trained.net, SemiResNet):
-            facts["activation"] = trained.net.design.activation
-        for name, value in facts.items():
-            if getattr(self, name) != value:
-                raise ValueError(
-                    f"{name}={getattr(self, name)!r} is not that of the weights, {value!r}. Pass "
-                    f"{name}={value!r}, or take TVFlowNet.from_pretrained, which sets it."
-                )
+        refuse_other_kind(trained.net, architecture=self.architecture, activation=self.activation)
         return trained
 
     def _set_network(self, trained: PretrainedNetwork) -> None:

@@ -15,7 +15,16 @@ from skimage_tvflow.learned.gap_objective import GapObjective
 from skimage_tvflow.learned.recipe import TrainingRecipe
 from skimage_tvflow.learned.residual_objective import ResidualObjective
 
-__all__ = ["ARCHITECTURES", "Architecture", "Network", "Objective", "architecture_of", "untrained"]
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "Network",
+    "Objective",
+    "architecture_of",
+    "kind_of",
+    "refuse_other_kind",
+    "untrained",
+]
 
 Network = UnrolledNet | SemiResNet
 
@@ -60,9 +69,7 @@ class Architecture:
 
 # By the names that TVFlowNet has for them.
 ARCHITECTURES = {
-    "unrolled": Architecture(
-        UnrolledNet, NetworkDesign, GapObjective, "skimage-tvflow unrolled 2"
-    ),
+    "unrolled": Architecture(UnrolledNet, NetworkDesign, GapObjective, "skimage-tvflow unrolled 2"),
     "semi-resnet": Architecture(
         SemiResNet, SemiResNetDesign, ResidualObjective, "skimage-tvflow semi-resnet 1"
     ),
@@ -84,6 +91,48 @@ def architecture_of(net: Network) -> str:
         A key of ARCHITECTURES.
     """
     return next(name for name, kind in ARCHITECTURES.items() if isinstance(net, kind.network))
+
+
+def kind_of(net: Network) -> dict[str, str]:
+    """
+    Return the parameters of `TVFlowNet` that say what kind of network this is.
+
+    Parameters
+    ----------
+    net : Network
+        Any network of this package.
+
+    Returns
+    -------
+    dict
+        The architecture, and the activation if there is a choice.
+    """
+    kind = {"architecture": architecture_of(net)}
+    return kind | ({"activation": net.design.activation} if isinstance(net, SemiResNet) else {})
+
+
+def refuse_other_kind(net: Network, **wanted: str) -> None:
+    """
+    Raise if a network is of another kind than wanted.
+
+    Parameters
+    ----------
+    net : Network
+        The network.
+    **wanted : str
+        The parameters that `kind_of` returns.
+
+    Raises
+    ------
+    ValueError
+        With what to type.
+    """
+    for name, value in kind_of(net).items():
+        if wanted[name] != value:
+            raise ValueError(
+                f"{name}={wanted[name]!r} is not that of the weights, {value!r}. Pass "
+                f"{name}={value!r}, or take TVFlowNet.from_pretrained, which sets it."
+            )
 
 
 def untrained(architecture: str, activation: str, n_spatial: int, seed: int) -> Network:

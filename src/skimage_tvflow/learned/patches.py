@@ -86,9 +86,7 @@ class PatchSampler:
             chosen.append(patch * (PUBLISHED_SCALE * share / extent if extent > 0 else 1.0))
         return _stacked(chosen)
 
-    def _pick(
-        self, rng: np.random.Generator, count: int
-    ) -> Iterator[tuple[float, np.ndarray]]:
+    def _pick(self, rng: np.random.Generator, count: int) -> Iterator[tuple[float, np.ndarray]]:
         """Yield patches of one shape, without their mean, and the deviations of their images."""
         shape: tuple[int, ...] = ()
         found = 0

@@ -11,11 +11,10 @@ __all__ = [
     "CONTRASTS",
     "FINAL_LR_FRACTION",
     "RESTART_PROBABILITY",
+    "STARTS_PER_PATCH",
     "STEPS_PER_UPDATE",
     "STEPS_PER_WINDOW",
-    "STARTS_PER_PATCH",
     "STEP_GROWTH",
-    "SUBGRADIENT_WEIGHT",
     "VALIDATION_PATCHES",
     "VALIDATION_STEPS",
     "WARM_UP_UPDATES",
@@ -66,10 +65,8 @@ STEP_GROWTH = 2.0
 # Half of the patches have the contrast of their image, times a factor log-uniform between these.
 CONTRASTS = (0.2, 2.5)
 
-# --- The loss of a semi-resnet. The weight w of its second term: with 1 the dual variable is none of
-# the image, with 1000 the image does not move by its divergence.
-SUBGRADIENT_WEIGHT = 30.0
-# The start u(0) is compared with the image for this share of the patches, to save time.
+# --- The start u(0) of a semi-resnet is compared with the image for this share of the patches: it
+# takes an evaluation of its own, and is learned soon.
 STARTS_PER_PATCH = 0.25
 
 # --- The validation loss is that of this many fixed patches, over this many time steps.

@@ -8,7 +8,7 @@ the network in t,
 .. math::
 
     \mathcal{L} = \overline{(u_t - \mathrm{div}\,\phi)^2}
-    + w \left( \overline{|Du| - \langle Du, \phi \rangle} \right)^2
+    + \left( \overline{|Du| - \langle Du, \phi \rangle} \right)^2
     + \overline{(|\phi| - 1)_+} + \overline{(f - u(0))^2} ,
 
 where the line is the mean over pixels: the integral over an image of unit area.
@@ -28,7 +28,6 @@ from skimage_tvflow.core.networks.semi_resnet import SemiResNet
 from skimage_tvflow.learned.patches import PatchSampler
 from skimage_tvflow.learned.recipe import (
     STARTS_PER_PATCH,
-    SUBGRADIENT_WEIGHT,
     VALIDATION_PATCHES,
     TrainingRecipe,
 )
@@ -105,7 +104,8 @@ def _uniform_times(rng: np.random.Generator, count: int) -> Tensor:
 def _loss(net: SemiResNet, f: Tensor, t: Tensor) -> Tensor:
     """Return the loss of images f, (N, 1, *spatial), at the times t, (N,)."""
     pixels, spacing = f[0].numel(), (1.0,) * (f.ndim - 2)
-    (u, z), (u_t, _) = torch.func.jvp(lambda time: net(f, time), (t,), (torch.ones_like(t),))
+    found = torch.func.jvp(lambda time: net(f, time), (t,), (torch.ones_like(t),))
+    (u, z), (u_t, _) = found[0], found[1]
     # The terms are of trajectories, (T, N, C, ...): here of one time for every image.
     u, u_t, phi = u[None], u_t[None], z[None, :, None]
     starts = max(1, round(STARTS_PER_PATCH * len(f)))
@@ -113,7 +113,7 @@ def _loss(net: SemiResNet, f: Tensor, t: Tensor) -> Tensor:
     gap = losses.subgradient_residual(u, phi, spacing) / pixels
     return (
         losses.pde_residual(u_t, phi, spacing).mean() / pixels
-        + SUBGRADIENT_WEIGHT * gap.square().mean()
+        + gap.square().mean()
         + losses.constraint_violation(phi).mean() / pixels
         + losses.initial_residual(start, f[:starts]).mean() / pixels
     )

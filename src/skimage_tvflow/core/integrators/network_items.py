@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from skimage_tvflow.core.frames import Frames, OutputRequest

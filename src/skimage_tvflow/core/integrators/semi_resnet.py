@@ -32,9 +32,11 @@ from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.core.recorder import SampledTrajectory
 
-# The paper multiplies images in [0, 1] and their times by five, and trains for times in [0, 1].
+# The paper multiplies images in [0, 1] and their times by five,
 PUBLISHED_SCALE = 5.0
+# and trains for times from 0 to LAST_TIME.
 LAST_TIME = 1.0
+
 # Pieces of the trajectory within a window, as many as the paper has times. They count for the
 # bound alone, which a finer grid makes little smaller: it is dominated by the residual.
 _PIECES = 50

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +74,7 @@ class SemiResNet(nn.Module):
         self.design = design
         maps = [2, *[design.width] * (design.n_layers - 1), 1 + design.n_spatial]
         self.layers = nn.ModuleList(
-            convolution(n_in, n_out, 3, design.n_spatial) for n_in, n_out in zip(maps, maps[1:])
+            convolution(before, after, 3, design.n_spatial) for before, after in pairwise(maps)
         )
 
     @classmethod
