@@ -37,7 +37,7 @@ ORDER = [
 # The same inside core.
 CORE_ORDER = [
     "integrate",
-    "integrators extinction_time certificate",
+    "integrators extinction_time certificate published_network",
     "recorder time_grid tracker",
     "error_bound",
     "extinction",

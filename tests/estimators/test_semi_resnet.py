@@ -7,7 +7,7 @@ from sklearn.base import clone
 from sklearn.utils.estimator_checks import check_estimator
 
 from skimage_tvflow import ChambolleTVFlow, TVFlowNet
-from skimage_tvflow.core.integrators.semi_resnet import published_scale
+from skimage_tvflow.core.published_network import published_scale
 
 
 def quick(**params):
@@ -29,12 +29,11 @@ class TestAnswers:
         """For an image in [0, 1] and t up to 0.2, values and times are multiplied by five."""
         assert 0.5 < np.ptp(image) <= 1
         mean = image.mean()
-        sign = np.sign(((image - mean) ** 3).mean())
-        f = torch.from_numpy(5 * sign * (image - mean)).float()[None, None]
+        f = torch.from_numpy(5 * (image - mean)).float()[None, None]
         for t in (0.03, 0.2):
             with torch.no_grad():
                 u, _ = net.net_(f, torch.tensor([5 * t]))
-            expected = mean + sign * u[0, 0].numpy() / 5
+            expected = mean + u[0, 0].numpy() / 5
             np.testing.assert_allclose(net.transform(image, t), expected, atol=1e-6)
         assert net.solve(image, [0.03, 0.2], certify=False).n_iter == 2
 
@@ -84,7 +83,6 @@ class TestAnswers:
 
     def test_laws(self, net, image):
         u = net.transform(image, 0.1)
-        np.testing.assert_array_equal(net.transform(-image, 0.1), -u)
         np.testing.assert_allclose(net.transform(256 * image + 30, 25.6), 256 * u + 30, atol=2e-4)
         far = clone(net).set_params(spacing=2.0, max_epochs=2).fit(image).transform(image, 0.2)
         np.testing.assert_allclose(far, u, atol=1e-6)

@@ -18,10 +18,10 @@ from sklearn.utils.validation import check_is_fitted, check_random_state
 
 from skimage_tvflow.core.integrate import Method
 from skimage_tvflow.core.integrators.network import NetworkIntegrator, NetworkSettings
-from skimage_tvflow.core.integrators.semi_resnet import SemiResNetIntegrator, SemiResNetSettings
 from skimage_tvflow.core.networks.semi_resnet import ACTIVATIONS, SemiResNet
 from skimage_tvflow.core.networks.unrolled import LARGEST_WEIGHT, find_unusable_weight
 from skimage_tvflow.core.parallel import fork_safe
+from skimage_tvflow.core.published_network import PublishedNetworkIntegrator
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, check_callback
 from skimage_tvflow.estimators.result import Progress
@@ -482,7 +482,7 @@ class TVFlowNet(BaseTVFlow):
                 "stack of images."
             )
         if isinstance(net, SemiResNet):
-            return functools.partial(SemiResNetIntegrator, SemiResNetSettings(net))
+            return functools.partial(PublishedNetworkIntegrator, net)
         settings = NetworkSettings(net, n_steps=int(self.n_steps), refine=int(self.refine))
         return functools.partial(NetworkIntegrator, settings)
 

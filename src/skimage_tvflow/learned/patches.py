@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.integrators.network import WINDOW
-from skimage_tvflow.core.integrators.semi_resnet import PUBLISHED_SCALE
+from skimage_tvflow.core.published_network import PUBLISHED_SCALE
 from skimage_tvflow.learned.recipe import CONTRASTS
 
 __all__ = ["PatchSampler"]

@@ -23,8 +23,8 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core import losses
-from skimage_tvflow.core.integrators.semi_resnet import LAST_TIME
 from skimage_tvflow.core.networks.semi_resnet import SemiResNet
+from skimage_tvflow.core.published_network import LAST_TIME
 from skimage_tvflow.learned.patches import PatchSampler
 from skimage_tvflow.learned.recipe import (
     STARTS_PER_PATCH,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -11,12 +12,15 @@ from torch import Tensor
 
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.integrators.network_guard import guarded, solved
-from skimage_tvflow.core.integrators.network_items import NetworkItems
 from skimage_tvflow.core.networks.unrolled import UnrolledNet
-from skimage_tvflow.core.operators import column
+from skimage_tvflow.core.operators import (
+    column,
+    distance,
+    exact_dtype,
+)
 from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report
-from skimage_tvflow.core.recorder import SampledTrajectory
+from skimage_tvflow.core.recorder import SampledTrajectory, stack_samples
 
 # The step at time t, both in standard deviations of the image:
 #   WINDOW / n_steps * max(t / WINDOW, 1)**_GROWTH
@@ -52,22 +56,38 @@ class NetworkIntegrator:
         request: OutputRequest,
         report: Report | None,
     ) -> None:
-        self._settings, self._report = settings, report
-        self._items = items = NetworkItems(problem, request)
-        self._u, self._spacing = items.u, items.spacing
-        self._net = items.moved(settings.net)
-        self._window = WINDOW * items.deviation
+        self._units, self._settings = problem.units, settings
+        self._request, self._report = request, report
+        u = problem.u
+        # A signal is an image of one row, for which the networks are made.
+        self._is_signal = u.ndim == 3
+        u = u[:, :, None] if self._is_signal else u
+        self._spacing = problem.spacing * 2 if self._is_signal else problem.spacing
+        self._net = settings.net
+        if u.device.type != "cpu":
+            self._net = copy.deepcopy(self._net).to(u.device)
+        # The network works in float32; the bound is charged for what that costs.
+        self._dtype = u.dtype
+        self._sign = column(_orientation(u), u)
+        self._u = (self._sign * u).float()
+        flat = problem.deviation == 0
+        self._unit = np.where(flat, 0.0, problem.unit)
+        self._window = WINDOW * np.where(flat, 1.0, problem.deviation)
+        self._start = problem.rounding + distance(u, self._sign * self._u).cpu().numpy()
 
     def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
         """See :class:`~skimage_tvflow.core.integrate.Integrator`."""
-        paths = self._items.paths(times)
+        paths = [
+            SampledTrajectory(u, own, start, self._spacing, self._request)
+            for u, own, start in zip(self._u, solver_times(times, self._unit).T, self._start)
+        ]
         n_iter = np.zeros(len(paths), np.int64)
         given = 0
-        for going, left, count in self._march(paths, solver_times(times[-1:], self._items.unit)[0]):
+        for going, left, count in self._march(paths, solver_times(times[-1:], self._unit)[0]):
             n_iter[going] += count
             reached = min(path.reached for path in paths)
             if reached > given:
-                yield self._items.gathered(times[given:reached], paths, n_iter)
+                yield self._gathered(times[given:reached], paths, n_iter)
                 n_iter[:], given = 0, reached
             # Reported only after the frames were given away: a callback may end the flow here.
             if self._report is not None:
@@ -117,3 +137,35 @@ class NetworkIntegrator:
     def _polish(self, g: Tensor, z: Tensor) -> Tensor:
         """The ``refine`` iterations of the dual solve, from the network's answer."""
         return solved(g, z, z, self._settings.refine, self._spacing)
+
+    def _gathered(
+        self, times: Sequence[float], paths: Sequence[SampledTrajectory], n_iter: np.ndarray
+    ) -> Frames:
+        samples = [path.take(len(times)) for path in paths]
+        u, error, dual, bound = stack_samples(samples, self._request)
+        if not u.isfinite().all():
+            raise OverflowError(
+                "The network has left the range of float32. Needed are weights that were trained "
+                "for such images. Pass other weights, or use ChambolleTVFlow."
+            )
+        sign = self._sign[:, None]
+        u = sign * u.to(self._dtype)
+        dual = None if dual is None else (sign[:, :, None] * dual.to(self._dtype))
+        if self._is_signal:
+            u = u[:, :, :, 0]
+            dual = None if dual is None else dual[:, :, :, 1:, 0]
+        converged = np.ones(len(paths), np.bool_)
+        u = self._units.to_image(u)
+        return Frames(times, u, error, n_iter.copy(), converged, dual, bound)
+
+
+def _orientation(u: Tensor) -> np.ndarray:
+    """One or minus one for every item, and the other for its negative; shape (N,).
+
+    The flow of -f is minus that of f. A network that sees only one of the two obeys that as well.
+    """
+    values = u.flatten(1).to(exact_dtype(u))
+    skewness = (values**3).sum(1).cpu().numpy()
+    where = (values != 0).byte().argmax(1, keepdim=True)
+    first = values.gather(1, where)[:, 0].cpu().numpy()
+    return np.where(np.where(skewness != 0, skewness, first) < 0, -1.0, 1.0)

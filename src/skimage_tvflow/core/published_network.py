@@ -1,4 +1,4 @@
-r"""The flow by a network of :mod:`..networks.semi_resnet`: any time by one evaluation.
+r"""The flow by a network of :mod:`.networks.semi_resnet`: any time by one evaluation.
 
 The network was trained for images and times in the units of the paper, where images have a contrast
 of about five and times end at one. An image is brought there by a factor,
@@ -14,9 +14,9 @@ other, so the bound is charged for the difference, and for a start that is not t
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -24,13 +24,12 @@ from torch import Tensor
 
 from skimage_tvflow.core.extinction import decay_rate
 from skimage_tvflow.core.frames import Frames, OutputRequest
-from skimage_tvflow.core.integrators.network_items import NetworkItems
 from skimage_tvflow.core.networks.operators import project
 from skimage_tvflow.core.networks.semi_resnet import SemiResNet
-from skimage_tvflow.core.operators import rms
-from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.core.operators import distance, rms
+from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report
-from skimage_tvflow.core.recorder import SampledTrajectory
+from skimage_tvflow.core.recorder import SampledTrajectory, stack_samples
 
 # The paper multiplies images in [0, 1] and their times by five,
 PUBLISHED_SCALE = 5.0
@@ -44,40 +43,45 @@ _PIECES = 50
 _PIXELS_ELSEWHERE = 2**22
 
 
-@dataclass(frozen=True)
-class SemiResNetSettings:
-    """The parameters of the method.
+class PublishedNetworkIntegrator:
+    """Every item in windows of its own; within a window only the requested times are evaluated.
 
-    Attributes
+    Parameters
     ----------
     net : SemiResNet
+    problem, request, report : as every :data:`~skimage_tvflow.core.integrate.Method` takes them
     """
-
-    net: SemiResNet
-
-
-class SemiResNetIntegrator:
-    """Every item in windows of its own; within a window only the requested times are evaluated."""
 
     def __init__(
         self,
-        settings: SemiResNetSettings,
+        net: SemiResNet,
         problem: Problem,
         request: OutputRequest,
         report: Report | None,
     ) -> None:
-        self._request, self._report = request, report
-        self._items = NetworkItems(problem, request)
-        self._net = self._items.moved(settings.net)
-        u = self._items.u
+        self._units, self._request, self._report = problem.units, request, report
+        u = problem.u
+        # A signal is an image of one row.
+        self._is_signal = u.ndim == 3
+        u = u[:, :, None] if self._is_signal else u
+        self._spacing = problem.spacing * 2 if self._is_signal else problem.spacing
+        on_cpu = u.device.type == "cpu"
+        self._net = net if on_cpu else copy.deepcopy(net).to(u.device)
+        # Networks work in float32; the bound is charged for what that costs.
+        self._dtype, self._u = u.dtype, u.float()
+        self._unit = np.where(problem.deviation == 0, 0.0, problem.unit)
+        self._start = problem.rounding + distance(u, self._u).cpu().numpy()
         # By then the flow has certainly ended.
-        distance_from_mean = rms(u).cpu().numpy() * math.sqrt(u[0].numel())
-        rate = decay_rate(tuple(self._items.spacing), tuple(u.shape[2:]))
-        self._end = distance_from_mean / rate * (1 + 1e-6)
+        rate = decay_rate(tuple(self._spacing), tuple(u.shape[2:]))
+        size = rms(self._u).cpu().numpy() * math.sqrt(u[0].numel())
+        self._end = size / rate * (1 + 1e-6)
 
     def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
         """See :class:`~skimage_tvflow.core.integrate.Integrator`."""
-        paths = self._items.paths(times)
+        paths = [
+            SampledTrajectory(u, own, start, self._spacing, self._request)
+            for u, own, start in zip(self._u, solver_times(times, self._unit).T, self._start)
+        ]
         n_iter = np.zeros(len(paths), np.int64)
         given = 0
         while given < len(times):
@@ -85,7 +89,7 @@ class SemiResNetIntegrator:
             n_iter[behind] += self._cross_window(behind, paths[behind])
             reached = min(path.reached for path in paths)
             if reached > given:
-                yield self._items.gathered(times[given:reached], paths, n_iter)
+                yield self._gathered(times[given:reached], paths, n_iter)
                 n_iter[:], given = 0, reached
             # Reported only after the frames were given away: a callback may end the flow here.
             if self._report is not None:
@@ -94,7 +98,7 @@ class SemiResNetIntegrator:
     def _cross_window(self, item: int, path: SampledTrajectory) -> int:
         """Go on by a window, or to the last requested time; return the evaluations it took."""
         if path.now >= self._end[item]:
-            path.settle(self._items.u[item])
+            path.settle(self._u[item])
             return 0
         if path.vanish():
             return 0
@@ -135,6 +139,25 @@ class SemiResNetIntegrator:
         for chunk in own.split(count):
             u, z = self._net((scale * f)[None].expand(len(chunk), *f.shape), chunk)
             yield from zip(u / scale, project(z))
+
+    def _gathered(
+        self, times: Sequence[float], paths: Sequence[SampledTrajectory], n_iter: np.ndarray
+    ) -> Frames:
+        """Make frames of the next samples of all paths, one for each of ``times``."""
+        samples = [path.take(len(times)) for path in paths]
+        u, error, dual, bound = stack_samples(samples, self._request)
+        if not u.isfinite().all():
+            raise OverflowError(
+                "The network has left the range of float32. Needed are weights that were trained "
+                "for such images. Pass other weights, or use ChambolleTVFlow."
+            )
+        u = u.to(self._dtype)
+        dual = None if dual is None else dual.to(self._dtype)
+        if self._is_signal:
+            u = u[:, :, :, 0]
+            dual = None if dual is None else dual[:, :, :, 1:, 0]
+        converged = np.ones(len(paths), np.bool_)
+        return Frames(times, self._units.to_image(u), error, n_iter.copy(), converged, dual, bound)
 
 
 def published_scale(u: Tensor) -> float:
