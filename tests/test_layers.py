@@ -55,7 +55,7 @@ CORE_IMPORTS = {"torch", "numpy", "numba", "llvmlite", "scipy", *sys.stdlib_modu
 # stack at that moment, and entered at all.
 FILES_ABOVE_THE_KERNEL, FILES_BEFORE_THE_KERNEL = 12, 25
 # Ratchets: lower them. Only a new capability raises them: here the network of the paper.
-SOURCE_LINES = 10_300
+SOURCE_LINES = 10_800
 LONGEST_FILE = 300
 MEDIAN_FILE = 140
 
