@@ -126,8 +126,8 @@ class BladeTVFlow(SupervisedTVFlow):
         images = self._training_images(image)
         times = self.step * np.arange(1, _TRAINING_STEPS + 1)
         paths = [np.concatenate([f[None], u]) for f, u in zip(images, flows_of(images, times))]
-        befores = [frame for path in paths for frame in path[:-1]]
-        strengths = np.concatenate([_structure(frame)[1].ravel() for frame in befores])
+        earlier = [frame for path in paths for frame in path[:-1]]
+        strengths = np.concatenate([_structure(frame)[1].ravel() for frame in earlier])
         self.strengths_ = np.quantile(strengths, np.linspace(0, 1, _STRENGTHS + 1)[1:-1])
         n_bins, n_taps = _ORIENTATIONS * _STRENGTHS * (len(_COHERENCES) + 1), int(self.size) ** 2
         normal, right = np.zeros((n_bins, n_taps, n_taps)), np.zeros((n_bins, n_taps))

@@ -117,7 +117,9 @@ class _CandidateIntegrator:
             )
         self._with_bound = request.bound
 
-    def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
+    def frames(  # numpydoc ignore=PR01
+        self, times: Sequence[float], out: Tensor | None = None
+    ) -> Iterator[Frames]:
         """See :class:`~skimage_tvflow.core.integrate.Integrator`; all times come at once."""
         problem, n = self._problem, len(self._problem.u)
         own, found = solver_times(times, problem.unit), []

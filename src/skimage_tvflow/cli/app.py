@@ -225,6 +225,29 @@ def train() -> None:
     """
 
 
+@_command(
+    "evaluate",
+    folder=(
+        Annotated[Path, typer.Argument(metavar="FOLDER", hidden=True, readable=False)],
+        _REQUIRED,
+    ),
+    output=_output("Folder for the results; what is done is found again there."),
+    methods=_option(str, "Some of them, with commas between. Without: all.", metavar="NAME[,...]"),
+    size=_option(int, "Images are cropped to squares of this side, or resized.", default=96),
+    limit=_option(int, "Only the first N images."),
+    ablation=_option(int, "Also train nine networks, N epochs each, for the ablation.", default=0),
+    device=_option(str, "Where to compute: cpu, cuda, cuda:1, auto. [default: cpu]"),
+    debug=_LAST["debug"],
+)
+def evaluate() -> None:
+    """Compare all methods for the flow on a folder of images, as the paper does.
+
+    Writes its tables as Markdown and CSV, and its figure as PNG. Images may be gray or have
+    colours, and be of any size. An evaluation that was interrupted goes on when the command is
+    typed again.
+    """
+
+
 @_command("demo_info", json=_LAST["json"], debug=_LAST["debug"])
 def info() -> None:
     """Show versions, devices, and where compiled code is kept."""
