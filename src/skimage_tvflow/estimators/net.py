@@ -120,12 +120,14 @@ class TVFlowNet(BaseTVFlow):
         Must be False: channels are separate images here.
     spacing : float or sequence of float, optional
         Distance between pixels, the same along all spatial axes.
-    channel_axis, batch_axis, device : optional
+    channel_axis, batch_axis : optional
         As for `ChambolleTVFlow`.
     batch_size : int, optional
         How many independent images or channels to compute at a time: on the CPU one, on other
         devices all. More than one is faster for images below about 64 x 64 pixels, and changes
         results by rounding errors.
+    device : optional
+        As for `ChambolleTVFlow`.
 
     Attributes
     ----------
