@@ -71,8 +71,8 @@ def test_auto_goes_by_the_pixels():
     chosen = TrainingOptions(2, 0.5, 7, 9, 0.1, False, 3).recipe(10**9, 2, "unrolled")
     assert chosen == TrainingRecipe(100, 2, 7, 9, 0.5, 0.1, None, 3)
     published = options.recipe(500 * 128**2, 2, "semi-resnet")
-    assert published == TrainingRecipe(223, 55, 96, 4, 5e-4, 1.0, 10, 3)
-    assert options.recipe(1, 3, "semi-resnet") == TrainingRecipe(1, 55, 24, 2, 5e-4, 1.0, 10, 3)
+    assert published == TrainingRecipe(223, 55, 96, 4, 5e-4, 1.0, 55, 3)
+    assert options.recipe(1, 3, "semi-resnet") == TrainingRecipe(1, 55, 24, 2, 5e-4, 1.0, 55, 3)
 
 
 def test_stops_when_the_validation_loss_rests():

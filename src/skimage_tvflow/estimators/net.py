@@ -105,7 +105,7 @@ class TVFlowNet(BaseTVFlow):
         Fraction of the images that is held out to measure the validation loss. A single image
         serves for both.
     early_stopping : bool, default=True
-        Whether to stop after 10 epochs without a smaller validation loss.
+        Whether to stop after 10 epochs without a smaller validation loss, 55 for "semi-resnet".
     checkpoint_dir : str, path or None, default=None
         Folder of a checkpoint, written after every epoch, from which an interrupted `fit` with the
         same images and parameters continues to the same weights.

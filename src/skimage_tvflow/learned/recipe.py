@@ -42,8 +42,9 @@ _PUBLISHED_PATCH_SIZE = {2: 96, 3: 24}
 _PUBLISHED_BATCH_SIZE = {2: 4, 3: 2}
 _PUBLISHED_LR = 5e-4
 
-# early_stopping ends the training after this many epochs without a smaller validation loss.
-_PATIENCE = 10
+# early_stopping ends the training after this many epochs without a smaller validation loss. That of
+# a semi-resnet is rough until the learning rate falls: 10 would end it half way.
+_PATIENCE = {"unrolled": 10, "semi-resnet": _PUBLISHED_EPOCHS}
 
 # --- Learning rate of update k of K: lr * min(1, (k + 1) / WARM_UP_UPDATES) * (F + (1 - F) c),
 # where c = (1 + cos(pi k / K)) / 2 and F = FINAL_LR_FRACTION.
@@ -188,7 +189,7 @@ class TrainingOptions:
             batch_size=batch_size,
             lr=float(_or_auto(self.lr, _PUBLISHED_LR if published else _LR)),
             gradient_clip=_GRADIENT_CLIP[architecture],
-            patience=_PATIENCE if self.early_stopping else None,
+            patience=_PATIENCE[architecture] if self.early_stopping else None,
             seed=self.seed,
         )
 
