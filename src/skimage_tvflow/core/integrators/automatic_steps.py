@@ -146,13 +146,16 @@ class AutomaticSteps(EulerIntegrator):
         coarse = self._run(0, items, plan.n_steps, plan.n_iter, plan.n_cycles)
         fine = self._run(1, items, 2 * plan.n_steps, plan.n_iter, plan.n_cycles)
         error = step_control.PAIR * distance(coarse.u, fine.u).cpu().numpy()
+        if plan.n_cycles:
+            step = (self._end - self._now)[items] / (2 * plan.n_steps)
+            error += step_control.BEHIND * self._gap_error(1, items, fine.u, step)
         deviation = self._deviation[items]
         ratio = error / (self._allowed(items) * deviation)
         rounded = error < step_control.ROUNDED * self._least_tol * deviation
         self._strikes[items] += rounded & (error > step_control.STAGNANT * self._error[items])
         self._error[items] = error
         self._converged[items] = error <= self._tol * deviation
-        accurate = ratio <= step_control.MARGIN
+        accurate = ratio <= 1
         final = accurate | (plan.n_steps >= self._most_steps) | (self._strikes[items] > 1)
         segments = [s if final.all() else s[final] for s in (coarse, fine)]
         for which, segment in enumerate(self._end_items(items[final], segments)):

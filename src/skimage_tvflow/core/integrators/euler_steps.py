@@ -29,7 +29,7 @@ from skimage_tvflow.core.extinction import (
 )
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.integrators.euler_segment import EulerSettings, Segment
-from skimage_tvflow.core.operators import distance, rms, take
+from skimage_tvflow.core.operators import distance, pairing, rms, take, total_variation
 from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report, WorkMeter, share_of
 from skimage_tvflow.core.recorder import TrajectoryRecorder
@@ -277,6 +277,21 @@ class EulerIntegrator(ABC):
     ) -> None:
         """Note a step between two images."""
         recorder.add_step(*ends, self._trajectories[which].dual(items), step)
+
+    def _gap_error(self, which: int, items: np.ndarray, u: Tensor, step: np.ndarray) -> np.ndarray:
+        """What the duality gap of the last step's solve allows its error to be.
+
+        Two trajectories that both lag behind, as when large structures merge, agree all the same;
+        the gap sees it.
+        """
+        trajectory = self._trajectories[which]
+        paired = pairing(u, lambda slab: trajectory.dual(items, slab), self._spacing)
+        variation = total_variation(u, self._spacing)
+        # A smaller gap is rounding, and its square root would drown a tight tolerance.
+        gap = variation - paired - 16 * torch.finfo(u.dtype).eps * variation
+        error = np.sqrt(2 * step * gap.clamp_(min=0).cpu().numpy() / u[0].numel())
+        # An image cannot be further from the flow than its own size when it is all but extinct.
+        return np.minimum(error, rms(u).cpu().numpy())
 
     def _nodes(self, which: int, n_steps: int) -> list[int]:
         """The steps of a trajectory after which its image is looked at, from 0 to the last."""
