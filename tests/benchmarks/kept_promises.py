@@ -3,10 +3,10 @@
 ``python tests/benchmarks/kept_promises.py [FOLDER] [--seed N]`` computes more than four hundred
 frames of photographs, cells, drawings, textures with noise, rows, volumes and colour, at times
 before, at and after their extinction. A promise is broken by an error above tol with
-converged=True, by a bound below the error, by an image that is not its mean after extinction, and by
-a warning whose advice does not help. Prints a line for each kind and tol, and every broken promise;
-the exit status is their number. ``--cost`` prints the iterations against tol instead. The seed
-chooses the crops. Images in FOLDER take the place of the photographs.
+converged=True, by a bound below the error, by an image that is not its mean after extinction, and
+by a warning whose advice does not help. Prints a line for each kind and tol, and every broken
+promise; the exit status is their number. ``--cost`` prints the iterations against tol instead. The
+seed chooses the crops. Images in FOLDER take the place of the photographs.
 
 The truth of a row is its closed form; that of other images 600 extrapolated steps of 100
 iterations, if two resolutions agree well enough, and otherwise a solve without multigrid cycles

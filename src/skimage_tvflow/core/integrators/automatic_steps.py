@@ -130,8 +130,9 @@ class AutomaticSteps(EulerIntegrator):
         steps = np.where(late, long, short) * self._effort[late, items]
         steps = np.clip(np.ceil(steps), 1, self._most_steps).astype(np.int64)
         n_iter = np.where(late, self._cycled_iterations, self._n_sweeps)
-        for where, plan in groups(steps, n_iter, late):
-            yield where, Plan(*plan)
+        # Looking for the end costs the last digit: items that need not do so must not depend on it.
+        for where, plan in groups(steps, n_iter, late, self._may_end(items)):
+            yield where, Plan(*plan[:3])
 
     def _reach(self, items: np.ndarray) -> None:
         pending = items[(self._end > self._now)[items]]
@@ -175,13 +176,9 @@ class AutomaticSteps(EulerIntegrator):
             return segments
         self._moves[items[ended]] = False
         self._error[items[ended]] = 0.0
-        where = torch.as_tensor(ended).to(segments[-1].u.device)
-        return [self._ended(segment, where) for segment in segments]
-
-    def _ended(self, segment: Segment, where: Tensor) -> Segment:
-        u = segment.u.clone()
-        u[where] = u[where].mean(list(range(2, u.ndim)), keepdim=True).expand_as(u[where])
-        return replace(segment, u=u)
+        means = self._mean[items].expand_as(segments[-1].u)
+        where = torch.as_tensor(ended).to(means.device).reshape(-1, *[1] * (means.ndim - 1))
+        return [replace(s, u=torch.where(where, means, s.u)) for s in segments]
 
     def _record(
         self,
