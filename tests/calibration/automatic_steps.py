@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from unittest import mock
 
 import numpy as np
 from images import Halves, images, rows
@@ -43,15 +42,6 @@ def cost(tol: float, dtype: type) -> Callable[[np.ndarray], Merit]:
         return Merit(geometric_mean(work * worst), note)
 
     return merit
-
-
-def misses(half: np.ndarray) -> np.ndarray:
-    """True error over what was allowed, where the estimate was at the limit."""
-    with mock.patch.object(step_control, "MARGIN", 1.0):
-        flow = ChambolleTVFlow(tol=TOL, batch_axis=0)
-        result = flow.solve(half, TIMES, certify=False)
-    truth = rms(result.u - reference(half, TIMES)) / result.error_estimate
-    return truth[result.error_estimate > TOL / 20]
 
 
 def lagging(half: np.ndarray) -> np.ndarray:
@@ -91,15 +81,6 @@ def main() -> None:
     report.search(step_control, "ROUNDED", [3.0, 30.0], tight, small)
     report.search(step_control, "FINEST_FLOAT32", [1e-5, 1e-3], tight, small)
     report.show("iterations x error / tol (iterations, frames that miss tol)")
-    report = Report("The margin below tol")
-    report.measure(
-        step_control,
-        "MARGIN",
-        lambda half: 1 / np.maximum(misses(half), 1e-3),
-        halves,
-        quantile=0.2,
-    )
-    report.show("factor between the margin and tol / truth (10, 50, 90 % of the frames)")
     crossings(Report("Iterations by the size of the image"), rows(options.quick))
 
 

@@ -1,4 +1,4 @@
-"""Find the constants of the error bound again: of the finer trajectory, the tracker, the nodes.
+"""Find the constants of the error bound again: of the finer trajectory and the tracker.
 
 More iterations in a step, or more steps: values are compared at the same work, by interpolation
 between finer trajectories of more and more steps. The bound of a tracker falls with one over its
@@ -111,12 +111,12 @@ def main() -> None:
     report.search(certificate, "_LEAST_ITERATIONS", [2, 4, 8, 20, 30], near, halves)
     report.search(certificate, "_MOST_ITERATIONS", [50, 100, 200, 800], apart, halves)
     report.show("bound / true error")
-    report = Report("The tracker and the nodes of a solve")
+    report = Report("The tracker, and that of a solve")
     report.search(tracker, "_POWER", [1.0, 1.25, 2.0], tracked(APART), halves)
     report.search(tracker, "_STEPS_OF_A_NODE", [4, 6, 12, 16], tracked(APART), halves)
-    nodes = bound_times_price(solved, APART)
-    report.search(automatic_steps, "_ITERATIONS_OF_A_NODE", [4, 12, 16], nodes, halves)
-    report.search(automatic_steps, "_MOST_NODES", [75, 150, 600], nodes, halves)
+    own = bound_times_price(solved, APART)
+    report.search(automatic_steps, "_TRACKED", [0.3, 1.2], own, halves)
+    report.search(automatic_steps, "_LEAST_TRACKED", [100, 1000], own, halves)
     report.show("bound / true error times the CPU time")
 
 

@@ -70,7 +70,7 @@ def test_cycles_spare_most_iterations(with_torch, monkeypatch):
     monkeypatch.setattr(backends, "has_cycles", lambda u, algorithm: False)
     without = with_torch(flow.solve, image, t)
     # A cycle counts as the iterations that take as long.
-    assert with_cycles.n_iter < without.n_iter / 5
+    assert with_cycles.n_iter < without.n_iter / 3
     distance = np.sqrt(np.mean((with_cycles.u - without.u) ** 2))
     assert distance <= 2e-2 * image.std()
 

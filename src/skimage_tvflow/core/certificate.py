@@ -75,7 +75,7 @@ def _tracked(
     """The bounds through a tracker of this effort at ``times``, both of shape (T, N)."""
     tracker, bounds = Tracker(problem), np.empty(times.shape)
     steps = tracker.plan(times, effort)
-    done = np.concatenate([[0.0], steps.max(1).cumsum()]) / max(steps.max(1).sum(), 1e-300)
+    done = np.concatenate([[0.0], steps.sum(1).cumsum()]) / max(steps.sum(), 1e-300)
     for m, time in enumerate(times):
         tracker.advance(time, steps[m], share_of(report, done[m], done[m + 1]))
         bounds[m] = tracker.bound(u[:, m], time)

@@ -53,8 +53,6 @@ class ErrorBound:
         self.value = start.astype(np.float64)
         self._spacing = tuple(spacing)
         self._now = np.zeros(len(start))
-        # RMS distance of the trajectory from its mean, at the end of the last piece.
-        self.size = np.full(len(start), np.inf)
         # The flow has ended by this time: at any node it is as far from its mean as the trajectory
         # and the error together, and it loses decay_rate of that in a unit of time.
         self.latest_end = np.full(len(start), np.inf)
@@ -114,7 +112,7 @@ class ErrorBound:
 
     def _note_end(self, lengths: np.ndarray, size: np.ndarray, u: Tensor) -> None:
         """Go on in time, and note by when the flow has certainly ended."""
-        self._now, self.size = self._now + lengths, size
+        self._now = self._now + lengths
         left = (size * (1 + ROUNDING) + self.value) / self._rate(u)
         self.latest_end = np.minimum(self.latest_end, self._now + left)
 
@@ -129,18 +127,19 @@ class ErrorBound:
         """
         u = u.to(exact_dtype(u))
         own = rms(u) if self._mean is None else distance(u, self._mean.expand_as(u))
-        flow = np.maximum(self.latest_end - time, 0) * self._rate(u)
+        left = np.maximum(self.latest_end - time, 0)
+        # The rate of a single pixel is infinite.
+        flow = np.multiply(left, self._rate(u), out=np.zeros_like(left), where=left > 0)
         return own.cpu().numpy() * (1 + ROUNDING) + self._from_mean + flow
 
     def branch(self, items: np.ndarray) -> ErrorBound:
         """Return the bound of ``items``, to go on from here."""
         other = ErrorBound(self.value[items], self._spacing)
         other._now, other._from_mean = self._now[items], self._from_mean[items]
-        other.size, other.latest_end = self.size[items], self.latest_end[items]
+        other.latest_end = self.latest_end[items]
         return other
 
     def accept(self, items: np.ndarray, other: ErrorBound) -> None:
         """Take over what a branch of ``items`` has come to."""
         self.value[items], self._now[items] = other.value, other._now
-        self._from_mean[items], self.size[items] = other._from_mean, other.size
-        self.latest_end[items] = other.latest_end
+        self._from_mean[items], self.latest_end[items] = other._from_mean, other.latest_end

@@ -7,7 +7,7 @@ iteration here, and the bound, that of the energy balance, falls with one over t
 
 from __future__ import annotations
 
-import math
+import itertools
 
 import numpy as np
 import torch
@@ -19,7 +19,7 @@ from skimage_tvflow.core.error_bound import ErrorBound
 from skimage_tvflow.core.operators import distance, exact_dtype, take
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report, share_of
-from skimage_tvflow.core.step_control import steps_for
+from skimage_tvflow.core.step_control import groups, steps_for
 
 # The unit of the effort: the steps of a solve at tol = _TOL, in _TRAJECTORIES of N and 2N steps.
 _TOL, _TRAJECTORIES = 1e-3, 3
@@ -59,28 +59,36 @@ class Tracker:
     def advance(self, times: np.ndarray, n_steps: np.ndarray, report: Report | None) -> None:
         """Go on to ``times``, or to where the flow has certainly ended, both of shape (N,).
 
-        The steps are at least ``n_steps`` of every item, a number that need not be whole.
+        Every item takes at least its ``n_steps``, a number that need not be whole.
         """
-        end = np.minimum(times, self._error_bound.latest_end)
-        items = np.flatnonzero(end > self._now)
-        if not items.size:
-            return
-        begin, end = self._now[items], end[items]
-        n_nodes = max(math.ceil(n_steps[items].max() / _STEPS_OF_A_NODE - 1e-9), 1)
+        ends = np.minimum(times, self._error_bound.latest_end)
+        moving = np.flatnonzero(ends > self._now)
+        n_nodes = np.maximum(np.ceil(n_steps[moving] / _STEPS_OF_A_NODE - 1e-9), 1)
+        done, total = 0.0, n_nodes.sum()
+        # An item is followed as it is alone, whatever is in the batch besides.
+        for where, (count,) in groups(n_nodes.astype(np.int64)):
+            items, begun = moving[where], done
+            done += count * len(items)
+            part = share_of(report, begun / total, done / total)
+            self._advance(items, ends[items], count, part)
+
+    def _advance(
+        self, items: np.ndarray, end: np.ndarray, n_nodes: int, report: Report | None
+    ) -> None:
+        begin = self._now[items]
         positions = np.linspace((begin / end) ** (1 / _POWER), 1, n_nodes + 1)[1:-1]
         nodes = [begin, *np.maximum(end * positions**_POWER, begin), end]
-        bound = self._error_bound.branch(items)
-        before = take(self._at, items)
-        for k in range(n_nodes):
-            lengths = nodes[k + 1] - nodes[k]
+        bound, before = self._error_bound.branch(items), take(self._at, items)
+        for k, (start, stop) in enumerate(itertools.pairwise(nodes)):
+            lengths = stop - start
             part = share_of(report, k / n_nodes, (k + 1) / n_nodes)
             step = lengths[None] / _STEPS_OF_A_NODE
             self._trajectory.advance(items, [_STEPS_OF_A_NODE], step, 1, report=part)
             after = self._trajectory.primal(items)
             bound.add_euler_steps(before, after, lengths, _STEPS_OF_A_NODE)
             before = after
-            if (nodes[k + 1] >= bound.latest_end).all():
-                end = nodes[k + 1]
+            if (stop >= bound.latest_end).all():
+                end = stop
                 break
         self._error_bound.accept(items, bound)
         self._now[items] = end

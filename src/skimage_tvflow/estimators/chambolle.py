@@ -44,8 +44,8 @@ class ChambolleTVFlow(BaseTVFlow):
     n_steps : "auto" or int, default="auto"
         Time steps from 0 to the largest time. "auto" chooses them so that the estimated error is at
         most `tol`: very many, of one iteration each, and at late times long ones that begin with a
-        multigrid cycle. An integer fixes them: an interval between two
-        requested times gets its share of the steps, at least one.
+        multigrid cycle. An integer fixes them: an interval between two requested times gets its
+        share of the steps, at least one.
     order : {1, 2}, default=2
         1: implicit Euler. 2: Richardson extrapolation of two solutions, the second with every step
         bisected. Automatic steps extrapolate by less, 0.4 of the difference, which suits them.
@@ -58,7 +58,7 @@ class ChambolleTVFlow(BaseTVFlow):
         never reset, or by the iteration of [1]_, for comparison.
     max_num_iter : int, default=2000
         Largest number of iterations in a time step. Automatic steps are short and take one to a
-        few dozen: below 16 it only forbids the long steps with multigrid cycles, at late times.
+        few dozen: below 32 it only forbids the long steps with multigrid cycles, at late times.
     coupled_channels : bool, default=False
         Whether the norm of the gradient is taken over all channels, which keeps their edges
         together. Otherwise channels are separate images.

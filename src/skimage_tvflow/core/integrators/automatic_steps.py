@@ -130,8 +130,9 @@ class AutomaticSteps(EulerIntegrator):
         steps = np.where(late, long, short) * self._effort[late, items]
         steps = np.clip(np.ceil(steps), 1, self._most_steps).astype(np.int64)
         n_iter = np.where(late, self._cycled_iterations, self._n_sweeps)
-        for where, plan in groups(steps, n_iter, late):
-            yield where, Plan(*plan)
+        # Looking for the end costs the last digit: items that need not do so must not depend on it.
+        for where, plan in groups(steps, n_iter, late, self._may_end(items)):
+            yield where, Plan(*plan[:3])
 
     def _reach(self, items: np.ndarray) -> None:
         pending = items[(self._end > self._now)[items]]
@@ -146,13 +147,16 @@ class AutomaticSteps(EulerIntegrator):
         coarse = self._run(0, items, plan.n_steps, plan.n_iter, plan.n_cycles)
         fine = self._run(1, items, 2 * plan.n_steps, plan.n_iter, plan.n_cycles)
         error = step_control.PAIR * distance(coarse.u, fine.u).cpu().numpy()
+        if plan.n_cycles:
+            step = (self._end - self._now)[items] / (2 * plan.n_steps)
+            error += step_control.BEHIND * self._gap_error(1, items, fine.u, step)
         deviation = self._deviation[items]
         ratio = error / (self._allowed(items) * deviation)
         rounded = error < step_control.ROUNDED * self._least_tol * deviation
         self._strikes[items] += rounded & (error > step_control.STAGNANT * self._error[items])
         self._error[items] = error
         self._converged[items] = error <= self._tol * deviation
-        accurate = ratio <= step_control.MARGIN
+        accurate = ratio <= 1
         final = accurate | (plan.n_steps >= self._most_steps) | (self._strikes[items] > 1)
         segments = [s if final.all() else s[final] for s in (coarse, fine)]
         for which, segment in enumerate(self._end_items(items[final], segments)):
@@ -172,13 +176,9 @@ class AutomaticSteps(EulerIntegrator):
             return segments
         self._moves[items[ended]] = False
         self._error[items[ended]] = 0.0
-        where = torch.as_tensor(ended).to(segments[-1].u.device)
-        return [self._ended(segment, where) for segment in segments]
-
-    def _ended(self, segment: Segment, where: Tensor) -> Segment:
-        u = segment.u.clone()
-        u[where] = u[where].mean(list(range(2, u.ndim)), keepdim=True).expand_as(u[where])
-        return replace(segment, u=u)
+        means = self._mean[items].expand_as(segments[-1].u)
+        where = torch.as_tensor(ended).to(means.device).reshape(-1, *[1] * (means.ndim - 1))
+        return [replace(s, u=torch.where(where, means, s.u)) for s in segments]
 
     def _record(
         self,

@@ -29,7 +29,14 @@ from skimage_tvflow.core.extinction import (
 )
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.integrators.euler_segment import EulerSettings, Segment
-from skimage_tvflow.core.operators import distance, rms, take
+from skimage_tvflow.core.operators import (
+    distance,
+    exact_dtype,
+    pairing,
+    rms,
+    take,
+    total_variation,
+)
 from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report, WorkMeter, share_of
 from skimage_tvflow.core.recorder import TrajectoryRecorder
@@ -60,6 +67,10 @@ class EulerIntegrator(ABC):
             backends.start(problem.u, problem.spacing, settings.algorithm)
             for _ in range(self._n_trajectories(settings))
         ]
+        # Where the flow ends. The means of trajectories drift by rounding.
+        axes = list(range(2, problem.u.ndim))
+        mean = problem.u.mean(axes, keepdim=True, dtype=exact_dtype(problem.u))
+        self._mean = mean.to(problem.u.dtype)
         # The image of every trajectory at the last requested time: there an attempt starts.
         self._at = [problem.u] * len(self._trajectories)
         self._recorder: TrajectoryRecorder | None = None
@@ -157,9 +168,11 @@ class EulerIntegrator(ABC):
         out = torch.empty_like(at[-1], dtype=self._dtype) if out is None else out
         if self._settings.order == 1:
             return out.copy_(at[-1])
-        if out.dtype != at[-1].dtype:
-            return out.copy_(torch.lerp(at[0], at[1], self._ahead()))
-        return torch.lerp(at[0], at[1], self._ahead(), out=out)
+        into = out if out.dtype == at[-1].dtype else torch.empty_like(at[-1])
+        # Not lerp: it rounds the last elements of an array otherwise than the rest, so that items
+        # would depend on the batch.
+        torch.sub(at[1], at[0], out=into).mul_(self._ahead()).add_(at[0])
+        return into if into is out else out.copy_(into)
 
     def _ahead(self) -> float:
         """The answer of order 2 is this far from the first trajectory, in distances of the two."""
@@ -195,7 +208,7 @@ class EulerIntegrator(ABC):
         if not items.size:
             return moving
         for which, last in enumerate(steps):
-            after = last.mean[items]
+            after = self._mean[items].expand_as(last.mean[items])
             recorder = self._branch(which, items)
             if recorder is not None:
                 dual = last.dual(whole[items], items)
@@ -248,7 +261,7 @@ class EulerIntegrator(ABC):
         # A coarse trajectory is followed by one with twice the steps.
         is_coarse = which < len(self._trajectories) - 1
         report = self._work.run(work, then=2 * work if is_coarse else 0.0)
-        recorder, nodes = self._branch(which, items), self._nodes(which, n_steps)
+        recorder, nodes = self._branch(which, items), self._nodes(which, items, n_steps)
         advance = partial(trajectory.advance, items, n_cycles=n_cycles)
         if recorder is None and len(nodes) == 2:
             advance([n_steps], step[None], n_iter, report=report)
@@ -278,13 +291,33 @@ class EulerIntegrator(ABC):
         """Note a step between two images."""
         recorder.add_step(*ends, self._trajectories[which].dual(items), step)
 
-    def _nodes(self, which: int, n_steps: int) -> list[int]:
+    def _gap_error(self, which: int, items: np.ndarray, u: Tensor, step: np.ndarray) -> np.ndarray:
+        """What the duality gap of the last step's solve allows its error to be.
+
+        Two trajectories that both lag behind, as when large structures merge, agree all the same;
+        the gap sees it.
+        """
+        trajectory = self._trajectories[which]
+        paired = pairing(u, lambda slab: trajectory.dual(items, slab), self._spacing)
+        variation = total_variation(u, self._spacing)
+        size, pixels = rms(u), u[0].numel()
+        # A smaller gap is rounding, and its square root would drown a tight tolerance.
+        differences = size * math.sqrt(pixels) * sum(1 / h for h in self._spacing)
+        gap = variation - paired - 16 * torch.finfo(u.dtype).eps * (variation + differences)
+        error = np.sqrt(2 * step * gap.clamp_(min=0).cpu().numpy() / pixels)
+        # An image cannot be further from the flow than its own size when it is all but extinct.
+        return np.minimum(error, size.cpu().numpy())
+
+    def _may_end(self, items: np.ndarray) -> np.ndarray:
+        """Which of ``items`` may reach their means in the interval."""
+        self._may_be_extinct(self._now, self._end - self._now)
+        return (self._end >= self._alive_until)[items]
+
+    def _nodes(self, which: int, items: np.ndarray, n_steps: int) -> list[int]:
         """The steps of a trajectory after which its image is looked at, from 0 to the last."""
         if self._branch_is_recorded(which):
             apart = 1
-        elif which == len(self._trajectories) - 1 and self._may_be_extinct(
-            self._now, self._end - self._now
-        ):
+        elif which == len(self._trajectories) - 1 and self._may_end(items).any():
             apart = max(n_steps // _LOOKS, 1)
         else:
             apart = n_steps

@@ -13,7 +13,7 @@ from skimage_tvflow.core.backends.protocol import FrameBuffer
 from skimage_tvflow.core.extinction import coarse_remaining_time
 from skimage_tvflow.core.frames import Frames
 from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator
-from skimage_tvflow.core.operators import distance, pairing, rms, take, total_variation
+from skimage_tvflow.core.operators import distance, take
 from skimage_tvflow.core.step_control import even, groups, iterations_for, steps_in_intervals
 
 # Bytes of the frames that one compiled call computes: with one call for each frame, Python would
@@ -152,24 +152,6 @@ class SolvesToTolerance(FixedSteps):
             error = self._extrapolation_error(*(take(u, items) for u in self._at))
             self._error[items] = np.fmax(self._error[items], error)
 
-    def _solve_error(
-        self, which: int, items: np.ndarray, u: Tensor, step: np.ndarray
-    ) -> np.ndarray:
-        """The error of the last step's solve by its duality gap: at most ``sqrt(2 step gap)``.
-
-        Two solves that both lag behind, when large structures merge, agree all the same; the gap
-        sees it.
-        """
-        trajectory = self._trajectories[which]
-        paired = pairing(u, lambda slab: trajectory.dual(items, slab), self._spacing)
-        variation = total_variation(u, self._spacing)
-        # A smaller gap is rounding, and its square root would drown a tight tolerance.
-        gap = variation - paired - 16 * torch.finfo(u.dtype).eps * variation
-        pixels = u[0].numel()
-        error = np.sqrt(2 * step * gap.clamp_(min=0).cpu().numpy() / pixels)
-        # An image cannot be further from the flow than its own size when it is all but extinct.
-        return np.minimum(step_control.GAP * error, rms(u).cpu().numpy())
-
     def _solve(self, which: int, items: np.ndarray, count: int) -> None:
         largest, allowed = self._settings.max_num_iter, self._allowed(items)
         deviation = self._deviation[items]
@@ -190,8 +172,8 @@ class SolvesToTolerance(FixedSteps):
                 apart = distance(segment.u, take(before, chosen)).cpu().numpy()
                 error[chosen] = step_control.TWICE_ITERATED * apart
                 if n_iter < self._crossing:
-                    gap = self._solve_error(which, items[chosen], segment.u, length[chosen])
-                    error[chosen] = np.maximum(error[chosen], gap)
+                    gap = self._gap_error(which, items[chosen], segment.u, length[chosen])
+                    error[chosen] = np.maximum(error[chosen], step_control.GAP * gap)
                 before[chosen] = segment.u
                 final = (error <= allowed * deviation)[chosen] | (n_iter == largest)
                 self._accept(which, items[chosen[final]], segment[final])
