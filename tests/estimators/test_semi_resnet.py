@@ -119,6 +119,27 @@ class TestAnswers:
             flow.transform(image, 0.1)
 
 
+class TestShippedWeights:
+    """What was learned from made images holds for a photograph."""
+
+    def test_are_near_the_flow(self, image):
+        times = np.linspace(0.02, 0.2, 10)
+        truth = ChambolleTVFlow().transform(image, times)
+        result = TVFlowNet.from_pretrained("paper-2d").solve(image, times)
+        error = rms(result.u - truth)
+        assert np.sqrt(np.mean(error**2)) < 10 ** (-31 / 20)
+        assert (error <= result.error_bound).all()
+
+    def test_late_times_stay_within_the_contrast(self, image):
+        """Twenty windows on, far beyond what the weights have seen."""
+        times = [1.0, 4.0]
+        truth = ChambolleTVFlow().transform(image, times)
+        result = TVFlowNet.from_pretrained("paper-2d").solve(image, times)
+        error = rms(result.u - truth)
+        assert (error <= result.error_bound).all()
+        assert (error < image.std()).all()
+
+
 class TestTrainingAndFiles:
     def test_training_is_what_the_seed_says(self, image):
         first, again = (quick().fit(image) for _ in range(2))
