@@ -72,7 +72,7 @@ def test_it_goes_on(tvflow, folder, out, monkeypatch):
     (out / "images" / "a.png.json").write_text("{")
     assert tvflow("evaluate", folder, *FEW, "-o", out).status == 0
     assert len(measured) == 2  # a damaged record is measured again
-    other = ("--methods", "image", "--size", 24)
+    other = ("--methods", "image,image", "--size", 24)
     assert tvflow("evaluate", folder, *other, "-o", out).status == 0
     assert len(measured) == 4
     record = json.loads((out / "images" / "a.png.json").read_text())

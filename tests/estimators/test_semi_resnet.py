@@ -182,6 +182,13 @@ class TestTrainingAndFiles:
         with pytest.raises(ValueError, match="Pass architecture='unrolled'"):
             quick(weights="natural-2d").fit(image)
 
+    def test_another_kind_needs_another_fit(self, image):
+        flow = quick(max_epochs=1, warm_start=True).fit(image)
+        flow.set_params(architecture="unrolled")
+        for call in (flow.transform, flow.fit):
+            with pytest.raises(ValueError, match="architecture='unrolled' is not that of"):
+                call(image)
+
     def test_there_is_nothing_to_refine(self, image):
         with pytest.raises(ValueError, match=r"refine=2 .*no steps .*Pass refine=0"):
             quick(refine=2).fit(image)

@@ -40,7 +40,9 @@ def evaluate(options: Options) -> None:
     from skimage_tvflow.evaluation.run import Evaluation, one_thread
     from skimage_tvflow.evaluation.tables import as_csv, as_markdown, make_tables
 
-    names = list(METHODS) if options.methods is None else options.methods.split(",")
+    names = list(METHODS)
+    if options.methods is not None:
+        names = list(dict.fromkeys(options.methods.split(",")))
     unknown = ", ".join(name for name in names if name not in METHODS)
     refuse({f"there is no method {unknown}. Type some of {','.join(METHODS)}": unknown})
     loaded.set()

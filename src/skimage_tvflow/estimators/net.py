@@ -418,7 +418,7 @@ class TVFlowNet(BaseTVFlow):
         """Return the network with which training begins; it belongs to the caller."""
         if self.warm_start and hasattr(self, "net_"):
             # A training that fails must leave the weights as they were.
-            start = PretrainedNetwork(copy.deepcopy(self.net_), self.recipe_)
+            start = self._matching(PretrainedNetwork(copy.deepcopy(self.net_), self.recipe_))
         elif self.weights is not None:
             start = self._matching(weight_files.load(self.weights))
         else:
@@ -455,7 +455,7 @@ class TVFlowNet(BaseTVFlow):
                 f"{LARGEST_WEIGHT:g}, with which the flow would overflow. Smaller weights are "
                 "needed: fit again, or load them again by TVFlowNet.from_pretrained('natural-2d')."
             )
-        return PretrainedNetwork(self.net_, self.recipe_)
+        return self._matching(PretrainedNetwork(self.net_, self.recipe_))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()

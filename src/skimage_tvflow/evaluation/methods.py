@@ -42,11 +42,14 @@ class Method:
         Returns the estimator; it takes ``device``.
     is_supervised : bool
         Whether it must be shown flows first.
+    has_own_bound : bool
+        Whether it bounds its own error, and is not too slow to be run twice.
     """
 
     title: str
     make: Callable[..., Any]
     is_supervised: bool = False
+    has_own_bound: bool = True
 
 
 def _euler(**params: Any) -> ChambolleTVFlow:
@@ -54,7 +57,9 @@ def _euler(**params: Any) -> ChambolleTVFlow:
 
 
 METHODS = {
-    "image": Method("the image itself, at all times", lambda device: _StandingStill()),
+    "image": Method(
+        "the image itself, at all times", lambda device: _StandingStill(), has_own_bound=False
+    ),
     "projection": Method(
         "model-driven, Chambolle's projection",
         lambda device: _euler(algorithm="projection", device=device),
@@ -67,6 +72,7 @@ METHODS = {
     "joint": Method(
         "joint, loss (9) of the paper",
         lambda device: JointSpaceTimeTVFlow(objective="residual", device=device),
+        has_own_bound=False,
     ),
     "joint-convex": Method(
         "joint, Brezis and Ekeland", lambda device: JointSpaceTimeTVFlow(device=device)
@@ -86,15 +92,22 @@ METHODS = {
         "regularised, explicit, eq. (4), eps = .01",
         lambda device: RegularizedTVFlow(scheme="explicit", eps=1e-2, device=device),
     ),
-    "blade": Method("BLADE-like, supervised", lambda device: BladeTVFlow(), is_supervised=True),
+    "blade": Method(
+        "BLADE-like, supervised",
+        lambda device: BladeTVFlow(),
+        is_supervised=True,
+        has_own_bound=False,
+    ),
     "bands": Method(
         "TVspecNET-like, supervised",
         lambda device: BandNetTVFlow(device=device),
         is_supervised=True,
+        has_own_bound=False,
     ),
     "pinn": Method(
         "PINN, trained for every image",
         lambda device: PINNTVFlow(max_num_iter=1000, device=device),
+        has_own_bound=False,
     ),
 }
 
