@@ -24,9 +24,9 @@ from skimage_tvflow.core.step_control import groups
 from skimage_tvflow.core.tracker import Tracker
 
 # The error bound is that of a tracker with this many steps for every iteration of the two
-# trajectories, and at least _LEAST_TRACKED in all. It falls with one over them. They take as long
-# as the trajectories with _TRACKED = .5, as they are in float64.
-_TRACKED, _LEAST_TRACKED = 0.6, 450
+# trajectories, and at least _LEAST_TRACKED in all. It falls with one over them. They take twice as
+# long as the trajectories, since they are in float64.
+_TRACKED, _LEAST_TRACKED = 1.2, 750
 
 
 @dataclass(frozen=True)
