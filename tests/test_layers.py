@@ -26,6 +26,7 @@ CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
 # on one line do not know each other.
 ORDER = [
     "cli",
+    "evaluation",
     "applications plots",
     "spectral baselines",
     "estimators",
@@ -37,7 +38,7 @@ ORDER = [
 # The same inside core.
 CORE_ORDER = [
     "integrate",
-    "integrators extinction_time certificate",
+    "integrators extinction_time certificate published_network",
     "recorder time_grid tracker",
     "error_bound",
     "extinction",
@@ -54,8 +55,9 @@ CORE_IMPORTS = {"torch", "numpy", "numba", "llvmlite", "scipy", *sys.stdlib_modu
 # Files of the package on the way of a default `transform` to its first compiled iteration: on the
 # stack at that moment, and entered at all.
 FILES_ABOVE_THE_KERNEL, FILES_BEFORE_THE_KERNEL = 12, 25
-# Ratchets: lower them. Only a new capability raises them: here multigrid on every device.
-SOURCE_LINES = 9_950
+# Ratchets: lower them. Only a new capability raises them: here the network of the paper, its
+# competitors and their evaluation.
+SOURCE_LINES = 11_250
 LONGEST_FILE = 300
 MEDIAN_FILE = 140
 

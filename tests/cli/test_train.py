@@ -125,3 +125,24 @@ def test_a_full_disk_names_the_checkpoint(refused, folder, tmp_path, monkeypatch
     options = ("--max-epochs", 1, "--checkpoint-dir", kept, "-o", tmp_path / "a.safetensors")
     message = refused(folder, *options, command="train")
     assert f"{kept}/checkpoint.safetensors cannot be used (No space left on device)" in message
+
+
+def test_the_network_of_the_paper(tvflow, folder, tmp_path, image):
+    target = tmp_path / "mine.safetensors"
+    kind = ("--architecture", "semi-resnet", "--activation", "relu", "--lr", 0.001)
+    outcome = tvflow("train", folder, *kind, "--max-epochs", 1, "-o", target)
+    assert outcome.status == 0, outcome.err
+    found = TVFlowNet.from_pretrained(target)
+    assert (found.architecture, found.activation) == ("semi-resnet", "relu")
+    shown = [imageio.imread(folder / f"{k}.png") / 255 for k in range(3)]
+    separate = [shown[0], *np.moveaxis(shown[1], -1, 0), shown[2]]
+    expected = TVFlowNet(
+        architecture="semi-resnet", activation="relu", lr=0.001, max_epochs=1, random_state=0
+    ).fit(separate)
+    np.testing.assert_array_equal(found.transform(image, 0.1), expected.transform(image, 0.1))
+
+
+def test_an_architecture_that_does_not_exist(refused, folder, tmp_path):
+    options = ("--architecture", "resnet", "-o", tmp_path / "mine.safetensors")
+    message = refused(folder, *options, command="train")
+    assert "'architecture' parameter of TVFlowNet must be a str among" in message

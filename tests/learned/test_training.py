@@ -9,12 +9,19 @@ import torch
 
 from skimage_tvflow.core import operators
 from skimage_tvflow.core.networks.unrolled import NetworkDesign, UnrolledNet
-from skimage_tvflow.learned import training
+from skimage_tvflow.learned import gap_objective
 from skimage_tvflow.learned.recipe import TrainingOptions, TrainingRecipe
 from skimage_tvflow.learned.training import Trainer, split_off_validation
 
 RECIPE = TrainingRecipe(
-    updates_per_epoch=2, max_epochs=3, patch_size=6, batch_size=2, lr=1e-3, patience=None, seed=0
+    updates_per_epoch=2,
+    max_epochs=3,
+    patch_size=6,
+    batch_size=2,
+    lr=1e-3,
+    gradient_clip=0.1,
+    patience=None,
+    seed=0,
 )
 
 
@@ -30,7 +37,7 @@ def test_the_loss_is_the_gap_over_the_variation():
     g = torch.randn(2, 1, 7, 6, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         start = net.start(g)
-        loss, last = training._mean_gap(net, start, 3)
+        loss, last = gap_objective._mean_gap(net, start, 3)
         states = list(net(start, 3))
     spacing = (1.0, 1.0)
     gaps = [
@@ -57,12 +64,15 @@ def test_learning_rates():
 def test_auto_goes_by_the_pixels():
     options = TrainingOptions("auto", "auto", "auto", "auto", 0.1, True, 3)
     for n_pixels, updates in ((1, 8), (50_000, 50), (250_000, 300), (10**9, 8000)):
-        recipe = options.recipe(n_pixels, 2)
+        recipe = options.recipe(n_pixels, 2, "unrolled")
         assert recipe.updates_per_epoch * recipe.max_epochs == updates
-    assert recipe == TrainingRecipe(100, 80, 48, 4, 3e-3, 10, 3)
-    assert options.recipe(10**9, 3) == TrainingRecipe(100, 80, 20, 2, 3e-3, 10, 3)
-    chosen = TrainingOptions(2, 0.5, 7, 9, 0.1, False, 3).recipe(10**9, 2)
-    assert chosen == TrainingRecipe(100, 2, 7, 9, 0.5, None, 3)
+    assert recipe == TrainingRecipe(100, 80, 48, 4, 3e-3, 0.1, 10, 3)
+    assert options.recipe(10**9, 3, "unrolled") == TrainingRecipe(100, 80, 20, 2, 3e-3, 0.1, 10, 3)
+    chosen = TrainingOptions(2, 0.5, 7, 9, 0.1, False, 3).recipe(10**9, 2, "unrolled")
+    assert chosen == TrainingRecipe(100, 2, 7, 9, 0.5, 0.1, None, 3)
+    published = options.recipe(500 * 128**2, 2, "semi-resnet")
+    assert published == TrainingRecipe(223, 55, 96, 4, 5e-4, 1.0, 55, 3)
+    assert options.recipe(1, 3, "semi-resnet") == TrainingRecipe(1, 55, 24, 2, 5e-4, 1.0, 55, 3)
 
 
 def test_stops_when_the_validation_loss_rests():
@@ -85,7 +95,7 @@ def test_the_best_weights_are_kept():
     run = trainer()
     kept = []
     for loss in (3.0, 1.0, 2.0):
-        run._validate = lambda loss=loss: loss
+        run._objective.validation_loss = lambda loss=loss: loss
         assert run.run_epoch(lambda done: False)
         kept.append({k: v.clone() for k, v in run._net.state_dict().items()})
     run.load_best_weights()

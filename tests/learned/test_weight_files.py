@@ -1,5 +1,6 @@
 """Files of weights: what goes in comes out, and nothing else is taken for one."""
 
+import dataclasses
 import io
 import json
 import os
@@ -14,8 +15,10 @@ from hypothesis import strategies as st
 from safetensors.torch import save as to_bytes
 
 from skimage_tvflow import TVFlowNet
+from skimage_tvflow.core.networks.semi_resnet import SemiResNet, SemiResNetDesign
 from skimage_tvflow.core.networks.unrolled import NetworkDesign, UnrolledNet
 from skimage_tvflow.learned import tensor_files, weight_files
+from skimage_tvflow.learned.architectures import ARCHITECTURES
 
 SMALL = NetworkDesign(2, features=2, width=3, first=(1,), shared=(1, 2))
 RECIPE = {"epochs": 3, "images": "made up"}
@@ -34,7 +37,7 @@ def path(net, tmp_path):
 
 def facts(**changes):
     usual = {
-        "format": weight_files.FORMAT,
+        "format": ARCHITECTURES["unrolled"].file_format,
         "design": {"n_spatial": 2, "features": 2, "width": 3, "first": [1], "shared": [1, 2]},
         "recipe": {},
     }
@@ -89,8 +92,9 @@ def test_what_fails_leaves_the_old_file_and_no_other(net, path, monkeypatch, ste
 
 
 def test_shipped_models():
-    assert weight_files.shipped() == ["natural-2d", "natural-3d"]
-    for name, n_spatial in (("natural-2d", 2), ("natural-3d", 3)):
+    models = {"natural-2d": 2, "natural-3d": 3, "paper-2d": 2}
+    assert weight_files.shipped() == list(models)
+    for name, n_spatial in models.items():
         found = weight_files.load(name)
         assert found.net.design.n_spatial == n_spatial
         file = Path(weight_files.__file__).parent / "weights" / f"{name}.safetensors"
@@ -266,7 +270,8 @@ def test_a_small_file_builds_no_large_network(net, tmp_path, monkeypatch):
         made.append(UnrolledNet(design))
         return made[-1]
 
-    monkeypatch.setattr(weight_files, "UnrolledNet", watched)
+    unrolled = dataclasses.replace(ARCHITECTURES["unrolled"], network=watched)
+    monkeypatch.setitem(ARCHITECTURES, "unrolled", unrolled)
     file = tmp_path / "given.safetensors"
     large = design(n_spatial=3, features=256, width=256, first=[], shared=[1] * 32)
     file.write_bytes(tensor_files.encode(net.state_dict(), facts(**large)))
@@ -319,6 +324,57 @@ def test_damage_is_an_error(tmp_path_factory, data):
     assert found.recipe == RECIPE
     for name, value in net.state_dict().items():
         assert torch.equal(found.net.state_dict()[name], value)
+
+
+@pytest.fixture
+def published(tmp_path):
+    net = SemiResNet.untrained(SemiResNetDesign(width=2, n_layers=3), 0)
+    weight_files.save(tmp_path / "published.safetensors", net, RECIPE)
+    return tmp_path / "published.safetensors"
+
+
+@pytest.mark.parametrize(
+    ("tensors", "changes", "words"),
+    [
+        ({}, {"n_spatial": 4}, "its design is absurd"),
+        ({}, {"n_spatial": 2.0}, "its design is absurd"),
+        ({}, {"n_layers": 1}, "its design is absurd"),
+        ({}, {"n_layers": 1000}, "its design is absurd"),
+        ({}, {"width": 10**9}, "its design is absurd"),
+        ({}, {"width": True}, "its design is absurd"),
+        ({}, {"activation": "tanh"}, "its design is absurd"),
+        ({}, {"activation": []}, "its design is absurd"),
+        ({}, {"depth": 1}, "its design has the fields"),
+        ({}, {"n_layers": 4}, "missing or too many"),
+        ({"layers.1.bias": torch.ones(3)}, {}, "layers.1.bias is torch.float32 of shape"),
+        ({"layers.1.bias": torch.full((2,), float("nan"))}, {}, "layers.1.bias has NaN"),
+        ({"layers.1.bias": torch.full((2,), 1e5)}, {}, "weights beyond 10000"),
+    ],
+    ids=str,
+)
+def test_files_that_are_no_semi_resnet(published, tensors, changes, words):
+    content, written = tensor_files.read_tensors(published)
+    written["design"] |= changes
+    published.write_bytes(tensor_files.encode({**content, **tensors}, written))
+    with pytest.raises(ValueError, match=rf"cannot be used .*{words}.*Copy it again"):
+        weight_files.load(published)
+
+
+def test_a_file_of_one_kind_is_not_taken_for_the_other(published):
+    content, written = tensor_files.read_tensors(published)
+    written["format"] = ARCHITECTURES["unrolled"].file_format
+    published.write_bytes(tensor_files.encode(content, written))
+    with pytest.raises(ValueError, match="its design has the fields"):
+        weight_files.load(published)
+
+
+@pytest.mark.parametrize("bit", [0, 7, 12, 22, 31])
+def test_a_flipped_bit_of_a_semi_resnet_is_noticed(published, bit):
+    content = bytearray(published.read_bytes())
+    content[-4 + bit // 8] ^= 1 << bit % 8
+    published.write_bytes(content)
+    with pytest.raises(ValueError, match=r"its checksum does not match\. .*Copy it again"):
+        weight_files.load(published)
 
 
 @pytest.mark.parametrize("bit", [0, 7, 12, 22, 31])

@@ -206,8 +206,11 @@ def denoise() -> None:
     output=_output("The file of weights to write, a .safetensors."),
     synthetic=_option(int, "Learn from N made images of dead leaves instead.", default=0),
     axes=_option(int, "Spatial axes of synthetic images, 2 or 3.", default=2),
-    weights=_option(str, "Weights to start from: natural-2d, natural-3d or a file."),
-    max_epochs=_option(int, "Epochs of 100 updates. Without: chosen by the number of pixels."),
+    architecture=_option(str, "unrolled, or semi-resnet, that of the paper.", default="unrolled"),
+    activation=_option(str, "Of a semi-resnet: mixed, relu or softplus.", default="mixed"),
+    weights=_option(str, "Weights to start from: natural-2d, natural-3d, paper-2d or a file."),
+    max_epochs=_option(int, "Epochs. Without: chosen by the number of pixels, or as in the paper."),
+    lr=_option(float, "Largest learning rate. Without: 0.003, or 0.0005 for a semi-resnet."),
     random_state=_option(int, "Seed of weights and patches.", default=0),
     checkpoint_dir=_option(str, "Folder to keep a checkpoint in, to go on with later."),
     **_LAST,
@@ -219,6 +222,29 @@ def train() -> None:
 
     IMAGE is a file or a folder that has images directly inside, of any sizes; channels and the
     images of a T axis are separate images, other stacks are volumes.
+    """
+
+
+@_command(
+    "evaluate",
+    folder=(
+        Annotated[Path, typer.Argument(metavar="FOLDER", hidden=True, readable=False)],
+        _REQUIRED,
+    ),
+    output=_output("Folder for the results; what is done is found again there."),
+    methods=_option(str, "Some of them, with commas between. Without: all.", metavar="NAME[,...]"),
+    size=_option(int, "Images are cropped to squares of this side, or resized.", default=96),
+    limit=_option(int, "Only the first N images."),
+    ablation=_option(int, "Also train nine networks, N epochs each, for the ablation.", default=0),
+    device=_option(str, "Where to compute: cpu, cuda, cuda:1, auto. [default: cpu]"),
+    debug=_LAST["debug"],
+)
+def evaluate() -> None:
+    """Compare all methods for the flow on a folder of images, as the paper does.
+
+    Writes its tables as Markdown and CSV, and its figure as PNG. Images may be gray or have
+    colours, and be of any size. An evaluation that was interrupted goes on when the command is
+    typed again.
     """
 
 

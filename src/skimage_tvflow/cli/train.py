@@ -40,6 +40,9 @@ def train(options: Options) -> None:
     start = time.perf_counter()
     estimator = TVFlowNet(
         max_epochs="auto" if options.max_epochs is None else options.max_epochs,
+        architecture=options.architecture,
+        activation=options.activation,
+        lr="auto" if options.lr is None else options.lr,
         weights=options.weights,
         random_state=seed,
         checkpoint_dir=options.checkpoint_dir,

@@ -139,6 +139,11 @@ class SampledTrajectory:
         """Whether all requested times are reached."""
         return self.reached == len(self._times)
 
+    @property
+    def requested(self) -> np.ndarray:
+        """The requested times that are not reached."""
+        return self._times[self.reached :]
+
     def add_step(
         self, after: Tensor, dual: Tensor | None, length: float, error: float = np.nan
     ) -> None:
@@ -171,6 +176,15 @@ class SampledTrajectory:
             self.now += length
         self.stand_still()
         return True
+
+    def settle(self, image: Tensor) -> None:
+        """Be the mean of ``image``, (C, *spatial), at all requested times that are left.
+
+        For the time after the end of the flow, where the mean is the exact answer, so that the
+        bound that there is holds.
+        """
+        self.u = image.mean(list(range(1, image.ndim)), keepdim=True).expand_as(image)
+        self.stand_still()
 
     def stand_still(self, error: float = 0.0, count: int | None = None) -> None:
         """Sample the next ``count`` requested times, all by default, without moving."""

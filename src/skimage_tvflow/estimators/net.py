@@ -18,18 +18,21 @@ from sklearn.utils.validation import check_is_fitted, check_random_state
 
 from skimage_tvflow.core.integrate import Method
 from skimage_tvflow.core.integrators.network import NetworkIntegrator, NetworkSettings
-from skimage_tvflow.core.networks.unrolled import (
-    LARGEST_WEIGHT,
-    NetworkDesign,
-    UnrolledNet,
-    find_unusable_weight,
-)
+from skimage_tvflow.core.networks.semi_resnet import ACTIVATIONS, SemiResNet
+from skimage_tvflow.core.networks.unrolled import LARGEST_WEIGHT, find_unusable_weight
 from skimage_tvflow.core.parallel import fork_safe
+from skimage_tvflow.core.published_network import PublishedNetworkIntegrator
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, check_callback
 from skimage_tvflow.estimators.result import Progress
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.learned import weight_files
+from skimage_tvflow.learned.architectures import (
+    ARCHITECTURES,
+    kind_of,
+    refuse_other_kind,
+    untrained,
+)
 from skimage_tvflow.learned.fitting import train
 from skimage_tvflow.learned.images import (
     as_image_list,
@@ -70,30 +73,39 @@ class TVFlowNet(BaseTVFlow):
     n_steps : int, default=16
         Time steps up to .8 standard deviations of the image (the time 0.2 for a photograph in
         [0, 1]), at most 100,000; later steps grow with the root of the time. More steps are more
-        accurate, for the same weights. Between steps the answer is linear in time.
+        accurate, for the same weights. Between steps the answer is linear in time. A semi-resnet
+        has no steps, and does not look at it.
     refine : int, default=0
         Iterations of the exact dual solve in every step, from the answer of the network; at most
-        100,000.
+        100,000. A semi-resnet takes none.
     weights : str, path or None, default=None
-        Network to start from: the name of a shipped model, "natural-2d" or "natural-3d", or a
+        Network to start from: the name of a shipped model, "natural-2d", "natural-3d" or
+        "paper-2d", or a
         ``.safetensors`` file of `save_pretrained`. With weights, `transform` needs no `fit`, and
         `fit` trains them further. The file is read at every call.
-    architecture : {"unrolled"}, default="unrolled"
-        Kind of network.
+    architecture : {"unrolled", "semi-resnet"}, default="unrolled"
+        Kind of network; with `weights` it must be theirs. "semi-resnet" is that of the paper [1]_:
+        it maps the image and a time to the flow at that time, by eight convolutions in a row. It is
+        here for comparison: the other is far more accurate.
+    activation : {"mixed", "relu", "softplus"}, default="mixed"
+        Of a semi-resnet: ReLU after the first convolution and softplus after the others, or the
+        same after all.
     max_epochs : "auto" or int, default="auto"
-        Epochs of `fit`, each of at most 100 updates. "auto" depends on the number of pixels to
-        learn from. 0 takes `weights` as they are.
+        Epochs of `fit`. Those of "unrolled" have at most 100 updates, and "auto" depends on the
+        number of pixels to learn from; those of "semi-resnet" have one patch for every patch's
+        size of pixels, and "auto" is 55. 0 takes `weights` as they are.
     lr : "auto" or float, default="auto"
-        Largest learning rate of Adam, at most 1e30. "auto" is 0.003.
+        Largest learning rate of Adam, at most 1e30. "auto" is 0.003, or 0.0005 for "semi-resnet".
     patch_size : "auto" or int, default="auto"
-        Side of the patches to learn from. "auto" is 48, or 20 in three dimensions.
+        Side of the patches to learn from. "auto" is 48, or 20 in three dimensions; for
+        "semi-resnet" 96, or 24 in three dimensions.
     train_batch_size : "auto" or int, default="auto"
         Patches in an update, at most 65,536. "auto" is 4, or 2 in three dimensions.
     validation_fraction : float, default=0.1
         Fraction of the images that is held out to measure the validation loss. A single image
         serves for both.
     early_stopping : bool, default=True
-        Whether to stop after 10 epochs without a smaller validation loss.
+        Whether to stop after 10 epochs without a smaller validation loss, 55 for "semi-resnet".
     checkpoint_dir : str, path or None, default=None
         Folder of a checkpoint, written after every epoch, from which an interrupted `fit` with the
         same images and parameters continues to the same weights.
@@ -108,12 +120,14 @@ class TVFlowNet(BaseTVFlow):
         Must be False: channels are separate images here.
     spacing : float or sequence of float, optional
         Distance between pixels, the same along all spatial axes.
-    channel_axis, batch_axis, device : optional
+    channel_axis, batch_axis : optional
         As for `ChambolleTVFlow`.
     batch_size : int, optional
         How many independent images or channels to compute at a time: on the CPU one, on other
         devices all. More than one is faster for images below about 64 x 64 pixels, and changes
         results by rounding errors.
+    device : optional
+        As for `ChambolleTVFlow`.
 
     Attributes
     ----------
@@ -184,7 +198,8 @@ class TVFlowNet(BaseTVFlow):
         "n_steps": [Interval(Integral, 1, _MOST_STEPS, closed="both")],
         "refine": [Interval(Integral, 0, _MOST_STEPS, closed="both")],
         "weights": [str, os.PathLike, None],
-        "architecture": [StrOptions({"unrolled"})],
+        "architecture": [StrOptions(set(ARCHITECTURES))],
+        "activation": [StrOptions(set(ACTIVATIONS))],
         "max_epochs": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "lr": [Interval(Real, 0, _LARGEST_LR, closed="right"), StrOptions({"auto"})],
         "patch_size": [Interval(Integral, 2, None, closed="left"), StrOptions({"auto"})],
@@ -208,6 +223,7 @@ class TVFlowNet(BaseTVFlow):
         refine: int = 0,
         weights: Any = None,
         architecture: str = "unrolled",
+        activation: str = "mixed",
         max_epochs: int | str = "auto",
         lr: float | str = "auto",
         patch_size: int | str = "auto",
@@ -230,6 +246,7 @@ class TVFlowNet(BaseTVFlow):
         self.refine = refine
         self.weights = weights
         self.architecture = architecture
+        self.activation = activation
         self.max_epochs = max_epochs
         self.lr = lr
         self.patch_size = patch_size
@@ -254,7 +271,8 @@ class TVFlowNet(BaseTVFlow):
         Parameters
         ----------
         name_or_path : str or path, optional
-            "natural-2d", "natural-3d", or a ``.safetensors`` file of `save_pretrained`.
+            "natural-2d", "natural-3d", "paper-2d", or a ``.safetensors`` file of
+            `save_pretrained`. Its `architecture` and `activation` become those of the estimator.
         **params : dict
             Parameters of the estimator. `weights` among them takes the place of `name_or_path`.
 
@@ -270,7 +288,10 @@ class TVFlowNet(BaseTVFlow):
             If there is no such model, or the file is damaged or of another kind.
         """
         flow = cls(**{"weights": name_or_path, "max_epochs": 0, **params})
-        flow._set_network(weight_files.load(flow.weights))
+        trained = weight_files.load(flow.weights)
+        # What the file says, unless the caller says something else, which is then refused.
+        flow.set_params(**{**kind_of(trained.net), **params})
+        flow._set_network(flow._matching(trained))
         return flow
 
     def save_pretrained(self, path: Any) -> None:
@@ -397,11 +418,12 @@ class TVFlowNet(BaseTVFlow):
         """Return the network with which training begins; it belongs to the caller."""
         if self.warm_start and hasattr(self, "net_"):
             # A training that fails must leave the weights as they were.
-            start = PretrainedNetwork(copy.deepcopy(self.net_), self.recipe_)
+            start = self._matching(PretrainedNetwork(copy.deepcopy(self.net_), self.recipe_))
         elif self.weights is not None:
-            start = weight_files.load(self.weights)
+            start = self._matching(weight_files.load(self.weights))
         else:
-            start = PretrainedNetwork(UnrolledNet.untrained(NetworkDesign(n_spatial), seed), {})
+            net = untrained(self.architecture, self.activation, n_spatial, seed)
+            start = PretrainedNetwork(net, {})
         trained_on = start.net.design.n_spatial
         if trained_on != n_spatial:
             raise ValueError(
@@ -411,6 +433,11 @@ class TVFlowNet(BaseTVFlow):
             )
         return start
 
+    def _matching(self, trained: PretrainedNetwork) -> PretrainedNetwork:
+        """Return a network, or raise if it is of another kind than the parameters say."""
+        refuse_other_kind(trained.net, architecture=self.architecture, activation=self.activation)
+        return trained
+
     def _set_network(self, trained: PretrainedNetwork) -> None:
         self.net_, self.recipe_ = trained.net, trained.recipe
         self.n_spatial_dims_ = trained.net.design.n_spatial
@@ -418,7 +445,7 @@ class TVFlowNet(BaseTVFlow):
     def _trained(self) -> PretrainedNetwork:
         """Return the network that `transform` uses."""
         if not hasattr(self, "net_") and self.weights is not None:
-            return weight_files.load(self.weights)
+            return self._matching(weight_files.load(self.weights))
         check_is_fitted(self)
         # The caller can write to the parameters of net_.
         unusable = find_unusable_weight(dict(self.net_.named_parameters()))
@@ -428,7 +455,7 @@ class TVFlowNet(BaseTVFlow):
                 f"{LARGEST_WEIGHT:g}, with which the flow would overflow. Smaller weights are "
                 "needed: fit again, or load them again by TVFlowNet.from_pretrained('natural-2d')."
             )
-        return PretrainedNetwork(self.net_, self.recipe_)
+        return self._matching(PretrainedNetwork(self.net_, self.recipe_))
 
     def _check_parameters(self) -> None:
         super()._check_parameters()
@@ -436,6 +463,11 @@ class TVFlowNet(BaseTVFlow):
             raise ValueError(
                 "coupled_channels=True got TVFlowNet, whose channels are separate images. Pass "
                 "coupled_channels=False, or use ChambolleTVFlow."
+            )
+        if self.refine and self.architecture == "semi-resnet":
+            raise ValueError(
+                f"refine={self.refine} got architecture='semi-resnet', which has no steps to be "
+                "refined. Pass refine=0, or architecture='unrolled'."
             )
 
     def _check_input(self, image: Any, t: Any) -> FlowInput:
@@ -451,6 +483,8 @@ class TVFlowNet(BaseTVFlow):
                 f"spatial axes. Pass weights='natural-{max(n_spatial, 2)}d', or batch_axis=0 for a "
                 "stack of images."
             )
+        if isinstance(net, SemiResNet):
+            return functools.partial(PublishedNetworkIntegrator, net)
         settings = NetworkSettings(net, n_steps=int(self.n_steps), refine=int(self.refine))
         return functools.partial(NetworkIntegrator, settings)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from skimage_tvflow.core.networks.unrolled import UnrolledNet
+from skimage_tvflow.learned.architectures import Network
 from skimage_tvflow.learned.recipe import TrainingRecipe
 from skimage_tvflow.learned.tensor_files import (
     UnusableFileError,
@@ -108,7 +108,7 @@ class TrainingCheckpoint:
 
 
 def identify_training(
-    net: UnrolledNet,
+    net: Network,
     images: Sequence[np.ndarray],
     validation_fraction: float,
     recipe: TrainingRecipe,
@@ -118,7 +118,7 @@ def identify_training(
 
     Parameters
     ----------
-    net : UnrolledNet
+    net : Network
         The network before training.
     images : sequence of arrays
         All images.

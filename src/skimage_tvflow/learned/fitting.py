@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from skimage_tvflow.core.networks.unrolled import UnrolledNet
+from skimage_tvflow.learned.architectures import Network, architecture_of
 from skimage_tvflow.learned.checkpoint import TrainingCheckpoint, identify_training
 from skimage_tvflow.learned.recipe import TrainingOptions
 from skimage_tvflow.learned.training import Trainer, split_off_validation
@@ -47,7 +47,7 @@ _TORCH_THREADS = _TorchThreads()
 
 
 def train(
-    net: UnrolledNet,
+    net: Network,
     images: Sequence[np.ndarray],
     options: TrainingOptions,
     *,
@@ -60,7 +60,7 @@ def train(
 
     Parameters
     ----------
-    net : UnrolledNet
+    net : Network
         The network; in the end it has the weights with the smallest validation loss.
     images : sequence of arrays, float32
         All with 2, or all with 3 axes.
@@ -86,7 +86,8 @@ def train(
     ValueError, OSError
         If the checkpoint belongs to another training, or cannot be read or written.
     """
-    recipe = options.recipe(sum(image.size for image in images), net.design.n_spatial)
+    n_pixels = sum(image.size for image in images)
+    recipe = options.recipe(n_pixels, net.design.n_spatial, architecture_of(net))
     fraction = options.validation_fraction
     trainer = Trainer(net, *split_off_validation(images, fraction, options.seed), recipe)
     checkpoint = None

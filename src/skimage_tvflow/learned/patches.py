@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from skimage_tvflow.core.integrators.network import WINDOW
+from skimage_tvflow.core.published_network import PUBLISHED_SCALE
 from skimage_tvflow.learned.recipe import CONTRASTS
 
 __all__ = ["PatchSampler"]
@@ -54,8 +55,42 @@ class PatchSampler:
         """
         chosen: list[np.ndarray] = []
         windows = np.empty(count, np.float32)
+        for k, (deviation, patch) in enumerate(self._pick(rng, count)):
+            contrast = np.exp(rng.uniform(*np.log(CONTRASTS))) if rng.random() < 0.5 else 1.0
+            # The network sees only the image divided by the step: c times the contrast is 1/c times
+            # the step.
+            windows[k] = WINDOW * deviation / contrast if deviation > 0 else 1.0
+            chosen.append(patch)
+        return _stacked(chosen), torch.from_numpy(windows)
+
+    def draw_at_published_contrast(self, rng: np.random.Generator, count: int) -> Tensor:
+        """
+        Draw patches of one shape at the contrasts of images given to the published network.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            Source of random numbers.
+        count : int
+            Number of patches.
+
+        Returns
+        -------
+        Tensor of shape (count, 1, *shape)
+            Patches minus their mean.
+        """
+        chosen: list[np.ndarray] = []
+        for _, patch in self._pick(rng, count):
+            extent = float(np.ptp(patch))
+            share = 1 - rng.uniform(0, 0.5) if rng.random() < 0.5 else 1.0
+            chosen.append(patch * (PUBLISHED_SCALE * share / extent if extent > 0 else 1.0))
+        return _stacked(chosen)
+
+    def _pick(self, rng: np.random.Generator, count: int) -> Iterator[tuple[float, np.ndarray]]:
+        """Yield patches of one shape, without their mean, and the deviations of their images."""
         shape: tuple[int, ...] = ()
-        while len(chosen) < count:
+        found = 0
+        while found < count:
             which = int(rng.integers(len(self._images)))
             image = self._images[which]
             shape = shape or self._patch_shape(image)
@@ -64,19 +99,17 @@ class PatchSampler:
             begin = [int(rng.integers(n - m + 1)) for n, m in zip(image.shape, shape)]
             patch = image[tuple(slice(b, b + m) for b, m in zip(begin, shape))]
             patch = _rotate_and_flip(rng, patch)
-            contrast = np.exp(rng.uniform(*np.log(CONTRASTS))) if rng.random() < 0.5 else 1.0
-            deviation = self._deviations[which]
-            # The network sees only the image divided by the step: c times the contrast is 1/c times
-            # the step.
-            windows[len(chosen)] = WINDOW * deviation / contrast if deviation > 0 else 1.0
-            chosen.append(np.ascontiguousarray(patch - patch.mean()))
-        patches = torch.from_numpy(np.stack(chosen).astype(np.float32))[:, None]
-        return patches, torch.from_numpy(windows)
+            found += 1
+            yield self._deviations[which], np.ascontiguousarray(patch - patch.mean())
 
     def _patch_shape(self, image: np.ndarray) -> tuple[int, ...]:
         """Return equal sides, as patches are rotated; an axis of one pixel stays one."""
         side = min([self._size, *(n for n in image.shape if n > 1)])
         return tuple(min(side, n) for n in image.shape)
+
+
+def _stacked(patches: Sequence[np.ndarray]) -> Tensor:
+    return torch.from_numpy(np.stack(patches).astype(np.float32))[:, None]
 
 
 def _rotate_and_flip(rng: np.random.Generator, patch: np.ndarray) -> np.ndarray:

@@ -1,10 +1,4 @@
-r"""Training of a network on nothing but the equation.
-
-The loss is the gap of Brezis and Ekeland, :math:`J(u_k) - \langle Du_k, z_k \rangle \ge 0`, divided
-by the total variation at the first of the steps. It is zero for implicit Euler steps and only for
-them, so no solution has to be known. After an update, the same patches go on with longer steps,
-until new ones are drawn at random; so the network learns at times that spread over decades.
-"""
+"""Training of a network: updates, validation, and a state from which it can be continued."""
 
 from __future__ import annotations
 
@@ -16,30 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.networks.operators import duality_gap
-from skimage_tvflow.core.networks.unrolled import (
-    NetworkState,
-    UnrolledNet,
-    find_unusable_weight,
-)
-from skimage_tvflow.learned.patches import PatchSampler
-from skimage_tvflow.learned.recipe import (
-    GRADIENT_CLIP,
-    RESTART_PROBABILITY,
-    STEP_GROWTH,
-    STEPS_PER_UPDATE,
-    STEPS_PER_WINDOW,
-    VALIDATION_PATCHES,
-    VALIDATION_STEPS,
-    TrainingRecipe,
-)
+from skimage_tvflow.core.networks.unrolled import find_unusable_weight
+from skimage_tvflow.learned.architectures import ARCHITECTURES, Network, architecture_of
+from skimage_tvflow.learned.recipe import TrainingRecipe
 
 __all__ = ["Trainer", "split_off_validation"]
 
 # The moments that Adam keeps of every parameter.
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")
-# The loss of a constant patch, whose total variation is 0, is divided by this instead.
-_SMALLEST_VARIATION = 1e-3
 
 StopRequested = Callable[[float], bool]
 
@@ -50,7 +28,7 @@ class Trainer:
 
     Parameters
     ----------
-    net : UnrolledNet
+    net : Network
         The network, which is trained in place.
     images, validation_images : sequence of arrays
         To learn from, and to measure the validation loss on.
@@ -65,17 +43,15 @@ class Trainer:
 
     def __init__(
         self,
-        net: UnrolledNet,
+        net: Network,
         images: Sequence[np.ndarray],
         validation_images: Sequence[np.ndarray],
         recipe: TrainingRecipe,
     ) -> None:
         self._net, self.recipe = net, recipe
-        self._patches = PatchSampler(images, recipe.patch_size)
         self._rng = np.random.default_rng(recipe.seed)
-        self._held_out = PatchSampler(validation_images, recipe.patch_size).draw(
-            np.random.default_rng([recipe.seed, 1]), VALIDATION_PATCHES
-        )
+        make_objective = ARCHITECTURES[architecture_of(net)].objective
+        self._objective = make_objective(net, images, validation_images, recipe)
         self._optimizer = torch.optim.Adam(net.parameters(), recipe.lr)
         self._best = _copy(net.state_dict())
         self.losses: list[float] = []
@@ -112,10 +88,9 @@ class Trainer:
             If the loss or the weights become NaN, infinite or too large to be used.
         """
         recipe, losses = self.recipe, []
-        state: NetworkState | None = None
+        self._objective.begin_epoch()
         for update in range(recipe.updates_per_epoch):
-            state, loss = self._update(state, len(self.losses) * recipe.updates_per_epoch + update)
-            losses.append(loss)
+            losses.append(self._update(len(self.losses) * recipe.updates_per_epoch + update))
             epochs = len(self.losses) + (update + 1) / recipe.updates_per_epoch
             if stop_requested(epochs / recipe.max_epochs):
                 return False
@@ -123,7 +98,7 @@ class Trainer:
         if unusable is not None:
             raise FloatingPointError(f"the weights of {unusable} are not finite, or absurdly large")
         self.losses.append(float(np.mean(losses)))
-        self.validation_losses.append(self._validate())
+        self.validation_losses.append(self._objective.validation_loss())
         if self.validation_losses[-1] <= min(self.validation_losses):
             self._best = _copy(self._net.state_dict())
         return True
@@ -181,41 +156,18 @@ class Trainer:
 
     # The caller may have switched gradients off.
     @torch.enable_grad()
-    def _update(self, state: NetworkState | None, update: int) -> tuple[NetworkState, float]:
-        if state is None or self._rng.random() < RESTART_PROBABILITY:
-            state = self._draw_state()
-        else:
-            growth = np.exp(self._rng.uniform(0, math.log(STEP_GROWTH), len(state.g)))
-            state = state.detached().with_steps_longer(torch.from_numpy(growth).float())
+    def _update(self, update: int) -> float:
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.lr_at(update)
-        loss, state = _mean_gap(self._net, state, STEPS_PER_UPDATE)
+        loss = self._objective.loss(self._rng)
         self._optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._net.parameters(), GRADIENT_CLIP)
+        torch.nn.utils.clip_grad_norm_(self._net.parameters(), self.recipe.gradient_clip)
         self._optimizer.step()
         value = float(loss.detach())
         if not math.isfinite(value):
             raise FloatingPointError(f"after {update + 1} updates the loss is {value}")
-        return state, value
-
-    def _draw_state(self) -> NetworkState:
-        """Return new patches, each with steps of its own length."""
-        count = self.recipe.batch_size
-        patches, windows = self._patches.draw(self._rng, count)
-        fewest, most = np.log(STEPS_PER_WINDOW)
-        n_steps = np.exp(self._rng.uniform(fewest, most, count))
-        return self._start(patches, windows / torch.from_numpy(n_steps).float())
-
-    def _start(self, patches: Tensor, step: Tensor) -> NetworkState:
-        return self._net.start(patches / step.reshape(-1, *[1] * (patches.ndim - 1)))
-
-    def _validate(self) -> float:
-        patches, windows = self._held_out
-        with torch.no_grad():
-            state = self._start(patches, windows / VALIDATION_STEPS)
-            loss, _ = _mean_gap(self._net, state, VALIDATION_STEPS)
-        return float(loss)
+        return value
 
 
 def split_off_validation(
@@ -243,16 +195,6 @@ def split_off_validation(
         return images, images
     order = np.random.default_rng([seed, 2]).permutation(len(images))
     return [images[k] for k in order[count:]], [images[k] for k in order[:count]]
-
-
-def _mean_gap(net: UnrolledNet, state: NetworkState, n_steps: int) -> tuple[Tensor, NetworkState]:
-    """Return the mean over steps and items of gap(u_k, z_k) / J(u_0), and the last state."""
-    variation = duality_gap(state.g, torch.zeros_like(state.z)).clamp(min=_SMALLEST_VARIATION)
-    total = variation.new_zeros(())
-    for after in net(state, n_steps):
-        total = total + (duality_gap(after.g, after.z) / variation).mean()
-        state = after
-    return total / n_steps, state
 
 
 def _copy(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

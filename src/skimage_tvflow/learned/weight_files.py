@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
+from skimage_tvflow.core.networks.semi_resnet import ACTIVATIONS, SemiResNetDesign
 from skimage_tvflow.core.networks.unrolled import (
     LARGEST_WEIGHT,
     NetworkDesign,
-    UnrolledNet,
     find_unusable_weight,
 )
+from skimage_tvflow.learned.architectures import ARCHITECTURES, Network, architecture_of
 from skimage_tvflow.learned.tensor_files import (
     UnusableFileError,
     encode,
@@ -25,9 +26,8 @@ from skimage_tvflow.learned.tensor_files import (
     write_bytes,
 )
 
-__all__ = ["FORMAT", "SUFFIX", "PretrainedNetwork", "load", "save", "shipped"]
+__all__ = ["SUFFIX", "PretrainedNetwork", "load", "save", "shipped"]
 
-FORMAT = "skimage-tvflow unrolled 2"
 SUFFIX = ".safetensors"
 
 _FACTS = {"format", "design", "recipe"}
@@ -44,13 +44,13 @@ class PretrainedNetwork:
 
     Attributes
     ----------
-    net : UnrolledNet
+    net : Network
         In float32 on the CPU, in eval mode.
     recipe : dict
         How it was trained.
     """
 
-    net: UnrolledNet
+    net: Network
     recipe: dict[str, Any]
 
 
@@ -109,7 +109,7 @@ def load(name_or_path: str | os.PathLike[str]) -> PretrainedNetwork:
         ) from error
 
 
-def save(path: str | os.PathLike[str], net: UnrolledNet, recipe: Mapping[str, Any]) -> None:
+def save(path: str | os.PathLike[str], net: Network, recipe: Mapping[str, Any]) -> None:
     """
     Write a model to one file, whole or not at all; nothing is written that `load` would refuse.
 
@@ -117,7 +117,7 @@ def save(path: str | os.PathLike[str], net: UnrolledNet, recipe: Mapping[str, An
     ----------
     path : str or path
         Ending in ``.safetensors``; an existing file is replaced.
-    net : UnrolledNet
+    net : Network
         The network.
     recipe : mapping
         How it was trained: strings, finite numbers, lists and dicts.
@@ -137,7 +137,8 @@ def save(path: str | os.PathLike[str], net: UnrolledNet, recipe: Mapping[str, An
             f"{unusable} has NaN or infinite weights, or weights beyond {LARGEST_WEIGHT:g}, and "
             "the network could not be used. Train again with a smaller lr, such as lr=1e-3."
         )
-    facts = {"format": FORMAT, "design": asdict(net.design), "recipe": dict(recipe)}
+    file_format = ARCHITECTURES[architecture_of(net)].file_format
+    facts = {"format": file_format, "design": asdict(net.design), "recipe": dict(recipe)}
     try:
         content = encode(tensors, facts)
         _network_of(tensors, json.loads(json.dumps(facts)))
@@ -194,43 +195,61 @@ def _path_of(name_or_path: str | os.PathLike[str]) -> Path:
 
 def _network_of(tensors: dict[str, torch.Tensor], facts: Mapping[str, Any]) -> PretrainedNetwork:
     """Make the network of a file, or raise UnusableFileError."""
-    if facts.get("format") != FORMAT:
-        raise UnusableFileError(f"its format is {facts.get('format')!r}, not {FORMAT!r}")
+    kinds = {kind.file_format: kind for kind in ARCHITECTURES.values()}
+    kind = kinds.get(str(facts.get("format")))
+    if kind is None:
+        raise UnusableFileError(f"its format is {facts.get('format')!r}, not one of {list(kinds)}")
     if facts.keys() != _FACTS:
         raise UnusableFileError(f"its facts are {sorted(facts)}, not {sorted(_FACTS)}")
     for name in ("design", "recipe"):
         if not isinstance(facts[name], dict):
             raise UnusableFileError(f"its {name} is not a table")
     # Until its weights are assigned, the network takes no memory, however large it claims to be.
-    net = UnrolledNet(_design_of(facts["design"]))
+    net = kind.network(_design_of(facts["design"], kind.design))
     _refuse_misfits(tensors, net)
     net.load_state_dict(tensors, strict=True, assign=True)
     return PretrainedNetwork(net.eval(), facts["recipe"])
 
 
-def _design_of(table: Mapping[str, Any]) -> NetworkDesign:
-    names = {field.name for field in fields(NetworkDesign)}
+def _design_of(table: Mapping[str, Any], design: type[Any]) -> Any:
+    names = {field.name for field in fields(design)}
     if table.keys() != names:
         raise UnusableFileError(f"its design has the fields {sorted(table)}, not {sorted(names)}")
-    numbers: dict[str, Any] = {name: table[name] for name in ("n_spatial", "features", "width")}
-    layers: dict[str, Any] = {name: table[name] for name in ("first", "shared")}
-    lists = all(isinstance(entry, list) for entry in layers.values())
-    dilations = [d for entry in layers.values() for d in entry] if lists else []
-    whole = all(type(n) is int for n in (*numbers.values(), *dilations))
-    sound = (
-        lists
-        and whole
-        and numbers["n_spatial"] in (2, 3)
-        and all(1 <= numbers[name] <= _WIDEST for name in ("features", "width"))
-        and all(1 <= d <= _WIDEST_DILATION for d in dilations)
-        and 1 <= len(layers["shared"]) <= len(dilations) <= _MOST_LAYERS
-    )
-    if not sound:
+    is_sound = {NetworkDesign: _is_sound, SemiResNetDesign: _is_sound_semi_resnet}[design]
+    if table["n_spatial"] not in (2, 3) or not is_sound(table):
         raise UnusableFileError(f"its design is absurd: {dict(table)}")
-    return NetworkDesign(first=tuple(layers["first"]), shared=tuple(layers["shared"]), **numbers)
+    return design(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
 
 
-def _refuse_misfits(tensors: Mapping[str, torch.Tensor], net: UnrolledNet) -> None:
+def _is_sound(table: Mapping[str, Any]) -> bool:
+    """Whether a file may claim this design of an unrolled network."""
+    lists = [table["first"], table["shared"]]
+    if not all(isinstance(entry, list) for entry in lists):
+        return False
+    dilations = [d for entry in lists for d in entry]
+    return (
+        _are_counts([table["n_spatial"], table["features"], table["width"]], _WIDEST)
+        and _are_counts(dilations, _WIDEST_DILATION)
+        and 1 <= len(table["shared"]) <= len(dilations) <= _MOST_LAYERS
+    )
+
+
+def _is_sound_semi_resnet(table: Mapping[str, Any]) -> bool:
+    """Whether a file may claim this design of a semi-resnet."""
+    return (
+        _are_counts([table["n_spatial"], table["width"]], _WIDEST)
+        and _are_counts([table["n_layers"]], _MOST_LAYERS)
+        and table["n_layers"] >= 2
+        and isinstance(table["activation"], str)
+        and table["activation"] in ACTIVATIONS
+    )
+
+
+def _are_counts(values: list[Any], largest: int) -> bool:
+    return all(type(n) is int and 1 <= n <= largest for n in values)
+
+
+def _refuse_misfits(tensors: Mapping[str, torch.Tensor], net: Network) -> None:
     expected = net.state_dict()
     if tensors.keys() != expected.keys():
         odd = sorted(tensors.keys() ^ expected.keys())

@@ -18,7 +18,6 @@ commutes with a change of contrast.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from skimage_tvflow.core.networks.convolutions import convolution, draw_convolution
 from skimage_tvflow.core.networks.operators import (
     divergence,
     gradient,
@@ -139,15 +139,15 @@ class DualUpdateLayer(nn.Module):
     def __init__(self, design: NetworkDesign, dilation: int) -> None:
         super().__init__()
         self._n = n = design.n_spatial
-        self.look = _convolution(2 * n + design.features, design.width, 3, n, dilation)
-        self.say = _convolution(design.width, n + design.features, 1, n)
+        self.look = convolution(2 * n + design.features, design.width, 3, n, dilation)
+        self.say = convolution(design.width, n + design.features, 1, n)
         self.sigma = _parameter(())
         self.keep = _parameter((design.features, *[1] * n))
 
     def draw_weights(self, generator: torch.Generator) -> None:
         """Fill the weights with their values before training."""
-        _draw_convolution(self.look, generator)
-        _draw_convolution(self.say, generator)
+        draw_convolution(self.look, generator)
+        draw_convolution(self.say, generator)
         with torch.no_grad():
             self.say.weight[: self._n] *= _LEARNED_PART
             self.sigma.fill_(_SIGMA_TIMES_2N / self._n / 2)
@@ -179,7 +179,7 @@ class UnrolledNet(nn.Module):
         super().__init__()
         self.design = design
         n = design.n_spatial
-        self.encode = _convolution(n + 1 + len(_DETAIL_WIDTHS), design.features, 1, n)
+        self.encode = convolution(n + 1 + len(_DETAIL_WIDTHS), design.features, 1, n)
         self.first = nn.ModuleList(DualUpdateLayer(design, d) for d in design.first)
         self.shared = nn.ModuleList(DualUpdateLayer(design, d) for d in design.shared)
         self.momentum = _parameter(())
@@ -192,7 +192,7 @@ class UnrolledNet(nn.Module):
         """
         generator = torch.Generator("cpu").manual_seed(seed)
         net = cls(design).to_empty(device="cpu")
-        _draw_convolution(net.encode, generator)
+        draw_convolution(net.encode, generator)
         for layer in [*net.first, *net.shared]:
             layer.draw_weights(generator)
         with torch.no_grad():
@@ -239,24 +239,5 @@ def find_unusable_weight(weights: Mapping[str, Tensor]) -> str | None:
     return None
 
 
-def _convolution(
-    n_in: int, n_out: int, size: int, n_spatial: int, dilation: int = 1
-) -> nn.Conv2d | nn.Conv3d:
-    kind = nn.Conv2d if n_spatial == 2 else nn.Conv3d
-    padding = dilation * (size // 2)
-    return kind(
-        n_in, n_out, size, padding=padding, dilation=dilation, device="meta", dtype=torch.float32
-    )
-
-
 def _parameter(shape: tuple[int, ...]) -> nn.Parameter:
     return nn.Parameter(torch.empty(shape, device="meta", dtype=torch.float32))
-
-
-def _draw_convolution(layer: nn.Conv2d | nn.Conv3d, generator: torch.Generator) -> None:
-    """Draw weights and bias uniformly in +-1/sqrt(fan_in), as torch does by itself."""
-    nn.init.kaiming_uniform_(layer.weight, a=math.sqrt(5), generator=generator)
-    bias = layer.bias
-    assert bias is not None
-    bound = 1 / math.sqrt(layer.weight[0].numel())
-    nn.init.uniform_(bias, -bound, bound, generator=generator)

@@ -1,0 +1,1 @@
+"""All methods on the same images, as the paper compares them."""
