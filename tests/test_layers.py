@@ -57,7 +57,7 @@ CORE_IMPORTS = {"torch", "numpy", "numba", "llvmlite", "scipy", *sys.stdlib_modu
 FILES_ABOVE_THE_KERNEL, FILES_BEFORE_THE_KERNEL = 12, 25
 # Ratchets: lower them. Only a new capability raises them: here the network of the paper, its
 # competitors and their evaluation.
-SOURCE_LINES = 11_250
+SOURCE_LINES = 11_300
 LONGEST_FILE = 300
 MEDIAN_FILE = 140
 

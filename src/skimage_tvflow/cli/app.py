@@ -240,7 +240,7 @@ def train() -> None:
     debug=_LAST["debug"],
 )
 def evaluate() -> None:
-    """Compare all methods for the flow on a folder of images, as the paper does.
+    """Compare all methods on a folder of images, as the paper does.
 
     Writes its tables as Markdown and CSV, and its figure as PNG. Images may be gray or have
     colours, and be of any size. An evaluation that was interrupted goes on when the command is

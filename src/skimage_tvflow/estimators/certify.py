@@ -89,9 +89,9 @@ def certify(
     effort : float, optional
         Also follow the flow by many steps of a single iteration, whose bound falls with one over
         their number, and add the distance from the candidate. The unit is the work of
-        ``ChambolleTVFlow(tol=1e-3)`` up to the last time: 5 bounds the error of such a solve by
-        three to eight times its value, and after extinction by the error itself. The default is 0
-        with a dual variable and 5 without.
+        ``ChambolleTVFlow(tol=1e-3)`` up to the last time without multigrid cycles: 5 bounds the
+        error of such a solve by two to eight times its value, and after extinction by the error
+        itself. The default is 0 with a dual variable and 5 without.
     spacing, channel_axis, batch_axis, coupled_channels, device : optional
         As for `ChambolleTVFlow`.
     callback : callable, optional

@@ -24,9 +24,9 @@ from skimage_tvflow.core.step_control import groups
 from skimage_tvflow.core.tracker import Tracker
 
 # The error bound is that of a tracker with this many steps for every iteration of the two
-# trajectories, and at least _LEAST_TRACKED in all. It falls with one over them. They take as long
-# as the trajectories with _TRACKED = .5, as they are in float64.
-_TRACKED, _LEAST_TRACKED = 0.6, 450
+# trajectories, and at least _LEAST_TRACKED in all. It falls with one over them. They take twice as
+# long as the trajectories, since they are in float64.
+_TRACKED, _LEAST_TRACKED = 1.2, 750
 
 
 @dataclass(frozen=True)
@@ -115,13 +115,17 @@ class AutomaticSteps(EulerIntegrator):
         work = []
         for interval in range(len(self._time) - 1):
             self._interval = interval
-            plans = self._plans(items[(self._end > self._now)[items]])
+            pending = items[(self._end > self._now)[items]]
+            plans = self._plans(pending, np.zeros(len(pending), np.bool_))
             work.append(float(sum(3 * plan.work * len(where) for where, plan in plans)))
         self._interval = 0
         return [(1 + (self._tracker is not None)) * interval for interval in work]
 
-    def _plans(self, items: np.ndarray) -> Iterator[tuple[np.ndarray, Plan]]:
-        """Positions in ``items``, and how the coarse trajectory of these takes the interval."""
+    def _plans(self, items: np.ndarray, may_end: np.ndarray) -> Iterator[tuple[np.ndarray, Plan]]:
+        """Positions in ``items``, and how the coarse trajectory of these takes the interval.
+
+        Looking for the end costs the last digit, so items that ``may_end`` in it go by themselves.
+        """
         now, end, deviation = self._now[items], self._end[items], self._deviation[items]
         late = (now >= self._cycles_from[items]).astype(np.int64)
         tol = self._planned_tol
@@ -130,8 +134,7 @@ class AutomaticSteps(EulerIntegrator):
         steps = np.where(late, long, short) * self._effort[late, items]
         steps = np.clip(np.ceil(steps), 1, self._most_steps).astype(np.int64)
         n_iter = np.where(late, self._cycled_iterations, self._n_sweeps)
-        # Looking for the end costs the last digit: items that need not do so must not depend on it.
-        for where, plan in groups(steps, n_iter, late, self._may_end(items)):
+        for where, plan in groups(steps, n_iter, late, may_end):
             yield where, Plan(*plan[:3])
 
     def _reach(self, items: np.ndarray) -> None:
@@ -139,7 +142,8 @@ class AutomaticSteps(EulerIntegrator):
         self._error[pending] = np.inf
         self._strikes[:] = 0
         while pending.size:
-            again = [self._attempt(pending[where], plan) for where, plan in self._plans(pending)]
+            plans = self._plans(pending, self._may_end(pending))
+            again = [self._attempt(pending[where], plan) for where, plan in plans]
             pending = np.concatenate(again)
 
     def _attempt(self, items: np.ndarray, plan: Plan) -> np.ndarray:
