@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class OutputRequest:
-    """What to compute besides the images. Both need every single time step.
+    """What to compute besides the images.
 
     Attributes
     ----------

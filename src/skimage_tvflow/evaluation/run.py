@@ -72,7 +72,7 @@ class Evaluation:
         if not self._estimators:
             for method in self._names:
                 self._estimators[method] = ready(method, self._device)
-                # What is done once, such as compilation, is not the time of an image.
+                # Compile now: it happens once, and would count as the time of the first image.
                 self._estimators[method].transform(image[:16, :16], [0.01])
         reference = Reference.of(image)
         record, last = measure(reference, self._estimators, report)
