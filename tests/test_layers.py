@@ -48,6 +48,8 @@ CORE_ORDER = [
     "backends",
     "frames losses momentum parallel",
     "operators progress",
+    "domain",
+    "decay_rate pieces",
 ]
 # llvmlite is how numba is given instructions that it has no word for; scipy solves linear systems.
 CORE_IMPORTS = {"torch", "numpy", "numba", "llvmlite", "scipy", *sys.stdlib_module_names}

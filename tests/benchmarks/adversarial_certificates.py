@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from skimage_tvflow import ChambolleTVFlow, certify, total_variation
-from skimage_tvflow.core.extinction import decay_rate
+from skimage_tvflow.core.decay_rate import decay_rate
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from exact_flow import exact_flow

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from skimage_tvflow.core.extinction import decay_rate
+from skimage_tvflow.core.decay_rate import decay_rate
 from skimage_tvflow.core.operators import total_variation
 
 GRIDS = [((9,), (0.5,)), ((8, 8), (1.0, 1.0)), ((4, 13), (1.0, 2.0)), ((1, 7), (1.0, 1.0)),

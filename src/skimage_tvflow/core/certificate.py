@@ -89,7 +89,7 @@ class _Own:
 
     def __init__(self, problem: Problem, u: Tensor, dual: Tensor | None) -> None:
         self._u, self._dual, self._before = u, dual, problem.u
-        self._error_bound = ErrorBound(problem.rounding, problem.spacing)
+        self._error_bound = ErrorBound(problem.rounding, problem.spacing, problem.domain)
         self._error_bound.look(problem.u)
 
     def bound(self, m: int, start: np.ndarray, end: np.ndarray) -> np.ndarray:
@@ -111,8 +111,8 @@ class _FinerTrajectory:
     def __init__(self, problem: Problem, n_steps: int) -> None:
         self._n_steps = n_steps
         self._deviation = problem.deviation
-        self._trajectory = backends.start(problem.u, problem.spacing, "accelerated")
-        self._error_bound = ErrorBound(problem.rounding, problem.spacing)
+        self._trajectory = backends.start(problem.u, problem.spacing, "accelerated", problem.domain)
+        self._error_bound = ErrorBound(problem.rounding, problem.spacing, problem.domain)
         self._at = problem.u
 
     def bound(self, candidate: Tensor, lengths: np.ndarray, report: Report | None) -> np.ndarray:

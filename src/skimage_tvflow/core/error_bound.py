@@ -35,7 +35,8 @@ from torch import Tensor
 
 from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.backends.protocol import ROUNDING
-from skimage_tvflow.core.extinction import decay_rate
+from skimage_tvflow.core.decay_rate import decay_rate
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.operators import distance, exact_dtype, rms
 
 
@@ -47,11 +48,14 @@ class ErrorBound:
     start : array of shape (N,)
         RMS distance of the trajectory's start from the image.
     spacing : one per spatial axis
+    domain : Domain, optional
     """
 
-    def __init__(self, start: np.ndarray, spacing: Sequence[float]) -> None:
+    def __init__(
+        self, start: np.ndarray, spacing: Sequence[float], domain: Domain | None = None
+    ) -> None:
         self.value = start.astype(np.float64)
-        self._spacing = tuple(spacing)
+        self._spacing, self._domain = tuple(spacing), domain
         self._now = np.zeros(len(start))
         # The flow has ended by this time: at any node it is as far from its mean as the trajectory
         # and the error together, and it loses decay_rate of that in a unit of time.
@@ -67,7 +71,8 @@ class ErrorBound:
 
         ``dual`` is shortened to 1 where it is longer, and the difference counts as a residual.
         """
-        found = backends.gap_and_residual(before, after, dual, lengths, self._spacing)
+        ends = before, after
+        found = backends.gap_and_residual(*ends, dual, lengths, self._spacing, self._domain)
         start, middle, end = found.gaps
         integral = lengths * (start + 2 * middle + end) / 4 / before[0].numel()
         self.value = np.sqrt(self.value**2 + 2 * integral) + found.residual
@@ -88,8 +93,9 @@ class ErrorBound:
         eps, pixels = torch.finfo(after.dtype).eps, before[0].numel()
         last, variation = self._last
         if last is not before:
-            variation = backends.energy_change(before, before, self._spacing).variation
-        found = backends.energy_change(before, after, self._spacing)
+            still = backends.energy_change(before, before, self._spacing, self._domain)
+            variation = still.variation
+        found = backends.energy_change(before, after, self._spacing, self._domain)
         self._last = after, found.variation
         # J is convex on the piece: the trapezoidal rule, with the middle as a node, is above it.
         both = lengths * ((variation + found.variation) / 2 + found.halfway)
@@ -118,7 +124,11 @@ class ErrorBound:
 
     def _rate(self, u: Tensor) -> float:
         """What the flow of ``u`` loses of its RMS distance from the mean in a unit of time."""
-        return decay_rate(self._spacing, tuple(u.shape[2:])) / math.sqrt(u[0].numel())
+        if self._domain is None:
+            rate = decay_rate(self._spacing, tuple(u.shape[2:]))
+        else:
+            rate = float(self._domain.rate.min())
+        return rate / math.sqrt(u[0].numel())
 
     def after_end(self, u: Tensor, time: np.ndarray) -> np.ndarray:
         """Bound the error of images ``u`` at ``time`` by how far from the mean both can be.
@@ -134,7 +144,8 @@ class ErrorBound:
 
     def branch(self, items: np.ndarray) -> ErrorBound:
         """Return the bound of ``items``, to go on from here."""
-        other = ErrorBound(self.value[items], self._spacing)
+        domain = None if self._domain is None else self._domain[items]
+        other = ErrorBound(self.value[items], self._spacing, domain)
         other._now, other._from_mean = self._now[items], self._from_mean[items]
         other.latest_end = self.latest_end[items]
         return other

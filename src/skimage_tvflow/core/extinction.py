@@ -8,8 +8,6 @@ that is sharp as soon as :math:`u` is an eigenfunction, :math:`u = \lambda p`.
 
 from __future__ import annotations
 
-import functools
-import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.operators import column, inner, magnitude, total_variation
 
 # Blocks along an axis: with more, noise counts as structure; with fewer, structures average out.
@@ -25,12 +24,12 @@ from skimage_tvflow.core.operators import column, inner, magnitude, total_variat
 _BLOCKS = 4
 
 
-def remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
+def remaining_time(u: Tensor, spacing: Sequence[float], domain: Domain | None = None) -> np.ndarray:
     """The lower bound ``|u|^2 / J(u)`` of the time from ``u``, without mean, to extinction.
 
     Shape (N,); zero where u is zero.
     """
-    variation = total_variation(u, spacing)
+    variation = total_variation(u, spacing, domain)
     return torch.where(variation > 0, inner(u, u) / variation, 0.0).cpu().numpy()
 
 
@@ -44,11 +43,14 @@ def pixel_time(deviation: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     return deviation / (math.hypot(*inverse) + sum(inverse))
 
 
-def coarse_remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
+def coarse_remaining_time(
+    u: Tensor, spacing: Sequence[float], domain: Domain | None = None
+) -> np.ndarray:
     r"""The same bound from large blocks: noise, which hides it from the pixels, has no part there.
 
     As :func:`pixel_time`, where w are the means of u over blocks, a quarter of an axis long, and
-    J(w) is bounded by the anisotropic variation.
+    J(w) is bounded by the anisotropic variation. On a ``domain`` J(w) is at most what it is on the
+    whole grid.
     """
     starts = [range(0, n, -(-n // _BLOCKS)) for n in u.shape[2:]]
     sizes = np.ix_(*[np.diff([*start, start.stop]) for start in starts])
@@ -69,46 +71,6 @@ def coarse_remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
         variation += jumps.reshape(len(u), -1).sum(1)
     product = (mean * total).reshape(len(u), -1).sum(1)
     return np.divide(product, variation, out=np.zeros(len(u)), where=variation > 0)
-
-
-@functools.cache
-def decay_rate(spacing: tuple[float, ...], sizes: tuple[int, ...]) -> float:
-    r"""A lower bound of :math:`J(v) / \|v - \bar v\|` on a grid.
-
-    So an image loses at least this much of its distance from the mean per unit of time, and the
-    flow has ended after :math:`\|u - \bar u\|` over it. Channels may be coupled.
-
-    Proof. With :math:`J_i = \sum_x |D_i v|` is :math:`J^2 \ge \sum_i J_i^2`. Two pixels are joined
-    by the path that changes their coordinates from first to last, and by that from last to first.
-    The squared difference of their values is at most the product of what the two paths vary, each
-    the sum over the axes of the variation of v along whole lines. Summed up over all pairs of
-    pixels, of N in all,
-
-    .. math:: \|v - \bar v\|^2 \le \sum_{ij} M_{ij} J_i J_j, \qquad
-        M_{ii} = \frac{h_i^2 n_i^2}{2 N}, \quad
-        M_{ij} = \frac{h_i h_j}{2 N} \prod_{k = i}^{j} n_k ,
-
-    and the largest eigenvalue of M, for the best order of the axes, bounds the ratio. On a line a
-    region takes the best half: :math:`2 / (h \sqrt n)`.
-    """
-    axes = [(h, n) for h, n in zip(spacing, sizes, strict=True) if n > 1]
-    if not axes:
-        return math.inf
-    if len(axes) == 1:
-        h, n = axes[0]
-        return 2 / (h * math.sqrt(n))
-    orders = itertools.permutations(axes) if len(axes) < 5 else [tuple(axes)]
-    return max(_decay_rate_in_order(order) for order in orders)
-
-
-def _decay_rate_in_order(axes: Sequence[tuple[float, int]]) -> float:
-    total = math.prod(n for _, n in axes)
-    matrix = np.empty((len(axes), len(axes)))
-    for i, (h, n) in enumerate(axes):
-        for j, (k, _) in enumerate(axes):
-            between = math.prod(m for _, m in axes[min(i, j) : max(i, j) + 1])
-            matrix[i, j] = h * k * (n * n if i == j else between) / (2 * total)
-    return float(1 / math.sqrt(np.linalg.eigvalsh(matrix)[-1]))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from skimage_tvflow.core.backends import select as backends
-from skimage_tvflow.core.extinction import decay_rate, remaining_time
+from skimage_tvflow.core.decay_rate import decay_rate
+from skimage_tvflow.core.domain import Domain
+from skimage_tvflow.core.extinction import remaining_time
 from skimage_tvflow.core.operators import exact_dtype, rms
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report, share_of, throttled
@@ -69,16 +71,19 @@ def extinction_time(problem: Problem, rtol: float, report: Report | None = None)
     """
     # What rounding has left of the means would pass for a structure that never vanishes.
     problem = problem.centred()
-    if problem.u.shape[1] == 1 and sum(n > 1 for n in problem.u.shape[2:]) <= 1:
+    is_signal = problem.u.shape[1] == 1 and sum(n > 1 for n in problem.u.shape[2:]) <= 1
+    if is_signal and problem.domain is None:
         return _of_signals(problem)
     rtol = max(rtol, _FINEST)
-    grids = _grids(problem.u, problem.spacing)
+    grids = _grids(problem.u, problem.spacing, 1 if problem.domain else math.inf)
     result, pending = np.zeros(len(problem.u)), np.arange(len(problem.u))
     coarser = None
     for i, (u, spacing) in enumerate(grids):
         is_image = i == len(grids) - 1
         part = share_of(report, 4.0 ** (i - len(grids)), 4.0 ** (i + 1 - len(grids)))
-        time = _search(u[pending], spacing, rtol if is_image else rtol / 2, part)
+        domain = problem.domain and problem.domain[pending]
+        accuracy = rtol if is_image else rtol / 2
+        time = _search(u[pending], spacing, accuracy, part, domain)
         result[pending] = time
         if not is_image and coarser is not None:
             result[pending] += time - coarser
@@ -90,10 +95,12 @@ def extinction_time(problem: Problem, rtol: float, report: Report | None = None)
     return result
 
 
-def _grids(u: Tensor, spacing: Sequence[float]) -> list[tuple[Tensor, Sequence[float]]]:
-    """The images on grids of twice the spacing each, from the coarsest to their own."""
+def _grids(
+    u: Tensor, spacing: Sequence[float], most: float
+) -> list[tuple[Tensor, Sequence[float]]]:
+    """The images on at most so many grids of twice the spacing each, their own the last one."""
     grids: list[tuple[Tensor, Sequence[float]]] = [(u, spacing)]
-    while u.ndim < 6 and min(u.shape[2:]) >= 2 * _COARSE_SIDE:
+    while len(grids) < most and u.ndim < 6 and min(u.shape[2:]) >= 2 * _COARSE_SIDE:
         pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[u.ndim - 3]
         u = pool(u, 2, ceil_mode=True, count_include_pad=False)
         spacing = tuple(2 * h for h in spacing)
@@ -101,9 +108,15 @@ def _grids(u: Tensor, spacing: Sequence[float]) -> list[tuple[Tensor, Sequence[f
     return grids
 
 
-def _search(u: Tensor, spacing: Sequence[float], rtol: float, report: Report | None) -> np.ndarray:
+def _search(
+    u: Tensor,
+    spacing: Sequence[float],
+    rtol: float,
+    report: Report | None,
+    domain: Domain | None,
+) -> np.ndarray:
     """The extinction time on one grid."""
-    search = _ExtinctionSearch(u, spacing, rtol, report)
+    search = _ExtinctionSearch(u, spacing, rtol, report, domain)
     while search.pending.size:
         search.advance()
     return np.minimum(search.time + (search.least + search.most) / 2, _SLACK * search.latest)
@@ -124,20 +137,22 @@ def _longest_side(u: Tensor, spacing: Sequence[float]) -> float:
     return max(n * h for n, h in zip(u.shape[2:], spacing, strict=True))
 
 
-def _remaining_time(u: Tensor, spacing: Sequence[float]) -> np.ndarray:
+def _remaining_time(u: Tensor, spacing: Sequence[float], domain: Domain | None) -> np.ndarray:
     """Bounds of the remaining time from below and above, and the standard deviation; (3, n)."""
     spatial = list(range(2, u.ndim))
     # Not in the precision of u: what rounding leaves of the mean would pass for a structure that
     # never vanishes.
     u = u.to(exact_dtype(u))
     u = u - u.mean(spatial, keepdim=True)
-    least = remaining_time(u, spacing)
+    least = remaining_time(u, spacing, domain)
     contrast = (u.amax(spatial) - u.amin(spatial)).norm(dim=1).cpu().numpy()
     deviation = rms(u).cpu().numpy()
-    most = np.minimum(
-        contrast * _longest_side(u, spacing) / 4,
-        deviation * math.sqrt(u[0].numel()) / decay_rate(spacing, u.shape[2:]),
-    )
+    size = deviation * math.sqrt(u[0].numel())
+    if domain is None:
+        box = contrast * _longest_side(u, spacing) / 4
+        most = np.minimum(box, size / decay_rate(tuple(spacing), tuple(u.shape[2:])))
+    else:
+        most = size / domain.rate
     return np.stack([least, np.maximum(most, least), deviation])
 
 
@@ -145,13 +160,19 @@ class _ExtinctionSearch:
     """Trajectories of all items, of which those are advanced whose bounds do not agree yet."""
 
     def __init__(
-        self, u: Tensor, spacing: Sequence[float], rtol: float, report: Report | None
+        self,
+        u: Tensor,
+        spacing: Sequence[float],
+        rtol: float,
+        report: Report | None,
+        domain: Domain | None,
     ) -> None:
+        self._domain = domain
         self._spacing, self._rtol, self._report = spacing, rtol, report
         self._report_round = throttled(report)  # a trajectory reports at that pace by itself
-        self._trajectory = backends.start(u, spacing, "accelerated")
+        self._trajectory = backends.start(u, spacing, "accelerated", domain)
         self._has_cycles = backends.has_cycles(u, "accelerated")
-        self._rest = _remaining_time(u, spacing)
+        self._rest = _remaining_time(u, spacing, domain)
         self.least, self.most, self._deviation = self._rest  # views
         self.time, self.latest = np.zeros(len(u)), self.most.copy()
         self._growth = np.full(len(u), np.inf)
@@ -169,7 +190,9 @@ class _ExtinctionSearch:
         items, before = self.pending, self.least[self.pending]
         length = np.where(self._growth[items] < _CALM, _SHARE_IF_CALM, _SHARE) * before
         self._advance_by(length / self._n_steps)
-        self._rest[:, items] = _remaining_time(self._trajectory.primal(items), self._spacing)
+        domain = self._domain and self._domain[items]
+        u = self._trajectory.primal(items)
+        self._rest[:, items] = _remaining_time(u, self._spacing, domain)
         self._growth[items] = (length + self.least[items] - before) / length
         self.time[items] += length
         self.latest[items] = np.minimum(self.latest, self.time + self.most)[items]

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends.protocol import ROUNDING
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.operators import exact_dtype, rms
 from skimage_tvflow.core.problem import Problem
@@ -41,6 +42,7 @@ def integrate(
     method: Method,
     *,
     request: OutputRequest,
+    domain: Domain | None = None,
     tol: float | None = None,
     out: Tensor | None = None,
     report: Report | None = None,
@@ -54,6 +56,7 @@ def integrate(
     spacing : one per spatial axis
     method : starts an integrator
     request : which outputs besides the images
+    domain : the limits of phi, if it has any: the mean of the image is then 0 on each of its pieces
     tol : in standard deviations of an item: one that the rounding of its result carries beyond has
         not converged; None if the method has no tolerance
     out : Tensor of shape (N, T, C, *spatial), every image contiguous: the frames are put there if
@@ -65,7 +68,7 @@ def integrate(
         yield _start(image, request)
     if not moving:
         return
-    problem = Problem.of(image, spacing)
+    problem = Problem.of(image, spacing, domain)
     units, deviation, flat = problem.units, problem.deviation, problem.deviation == 0
     size = deviation * (1 + 2**10 * ROUNDING)  # summed in any order over 2**17 pixels
     integrator = method(problem, request, report and throttled(report))

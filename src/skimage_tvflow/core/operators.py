@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skimage_tvflow.core.domain import Domain
+
 # The first spatial axis of a tensor of shape (N, C, *spatial).
 _FIRST_SPATIAL = 2
 # Pixels that are worked on at a time. On a CPU they fit the cache and are too few for torch to use
@@ -85,9 +87,15 @@ def magnitude(phi: Tensor) -> Tensor:
     return length + (square - length * length) * (inverse / 2)
 
 
-def total_variation(u: Tensor, spacing: Sequence[float]) -> Tensor:
+def total_variation(u: Tensor, spacing: Sequence[float], domain: Domain | None = None) -> Tensor:
     """The isotropic total variation J(u) of every item, summed in float64; shape (N,)."""
-    parts = [_total(magnitude(du)) for _, du in _gradient_slabs(u, spacing)]
+    parts = []
+    for slab, du in _gradient_slabs(u, spacing):
+        if domain is None:
+            parts.append(_total(magnitude(du)))
+        else:
+            du *= domain.faces[:, None, :, slab].to(du.dtype)
+            parts.append(_total(magnitude(du) * domain.radius[:, slab].to(du.dtype)))
     return sum(parts[1:], parts[0])
 
 

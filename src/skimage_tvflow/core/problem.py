@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends import select as backends
+from skimage_tvflow.core.decay_rate import decay_rate
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.operators import exact_dtype, rms
 from skimage_tvflow.core.scaling import Units
 
@@ -44,6 +47,7 @@ class Problem:
         Standard deviation of every item of ``u``.
     rounding : array of shape (N,)
         Upper bound of the RMS distance between ``u`` and the image in these units.
+    domain : Domain or None, the limits of phi; None for length 1 on the whole grid
 
     Notes
     -----
@@ -57,10 +61,15 @@ class Problem:
     unit: np.ndarray
     deviation: np.ndarray
     rounding: np.ndarray
+    domain: Domain | None = None
 
     @classmethod
-    def of(cls, image: Tensor, spacing: Sequence[float]) -> Problem:
-        """Pose the problem of ``image``, shape (N, C, *spatial)."""
+    def of(cls, image: Tensor, spacing: Sequence[float], domain: Domain | None = None) -> Problem:
+        """Pose the problem of ``image``, shape (N, C, *spatial).
+
+        On a ``domain`` the image must have mean 0 on every piece of it, up to its own rounding,
+        and be 0 elsewhere.
+        """
         scaled = backends.centre_and_scale(image)
         finest = min(spacing)
         # Every value of u is off by at most half a unit in its last place, or in that of the
@@ -68,14 +77,24 @@ class Problem:
         finfo = torch.finfo(image.dtype)
         with np.errstate(over="ignore"):
             unit = 1 / scaled.scale / finest
+        rounding = np.where(scaled.deviation > 0, scaled.deviation + finfo.tiny, 0) * finfo.eps
         return cls(
             u=scaled.u,
             units=Units(scaled.mean, scaled.scale),
             spacing=tuple(h / finest for h in spacing),
             unit=unit,
             deviation=scaled.deviation,
-            rounding=np.where(scaled.deviation > 0, scaled.deviation + finfo.tiny, 0) * finfo.eps,
+            rounding=rounding if domain is None else 3 * rounding,
+            domain=domain and domain.rescaled(finest),
         )
+
+    @property
+    def decay_rate(self) -> float:
+        """How much of its RMS distance from the mean every item loses at least per unit of time."""
+        pixels = self.u[0].numel()
+        if self.domain is None:
+            return decay_rate(self.spacing, tuple(self.u.shape[2:])) / math.sqrt(pixels)
+        return float(self.domain.rate.min()) / math.sqrt(pixels)
 
     def centred(self) -> Problem:
         """Return the problem of ``u`` without the means that rounding has left in it.

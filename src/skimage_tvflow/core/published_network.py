@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.extinction import decay_rate
+from skimage_tvflow.core.decay_rate import decay_rate
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.networks.operators import project
 from skimage_tvflow.core.networks.semi_resnet import SemiResNet

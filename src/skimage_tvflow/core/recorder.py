@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.error_bound import ErrorBound
 from skimage_tvflow.core.extinction import LastStep
 from skimage_tvflow.core.frames import OutputRequest
@@ -25,11 +26,18 @@ class TrajectoryRecorder:
     spacing : one per spatial axis
     request : OutputRequest
         What is not asked for is not computed.
+    domain : Domain, optional
     """
 
-    def __init__(self, start: np.ndarray, spacing: Sequence[float], request: OutputRequest) -> None:
-        self.error_bound = ErrorBound(start, spacing)
-        self._spacing, self._request = spacing, request
+    def __init__(
+        self,
+        start: np.ndarray,
+        spacing: Sequence[float],
+        request: OutputRequest,
+        domain: Domain | None = None,
+    ) -> None:
+        self.error_bound = ErrorBound(start, spacing, domain)
+        self._spacing, self._request, self._domain = spacing, request, domain
         self._mean: Tensor | None = None
         self._span = np.zeros(len(start))
 
@@ -66,7 +74,8 @@ class TrajectoryRecorder:
 
     def branch(self, items: np.ndarray) -> TrajectoryRecorder:
         """A recorder for an attempt of ``items`` to go on from here."""
-        other = TrajectoryRecorder(self.bound[items], self._spacing, self._request)
+        domain = None if self._domain is None else self._domain[items]
+        other = TrajectoryRecorder(self.bound[items], self._spacing, self._request, domain)
         other.error_bound = self.error_bound.branch(items)
         return other
 

@@ -39,8 +39,8 @@ class Tracker:
 
     def __init__(self, problem: Problem) -> None:
         self._at = problem.u.to(exact_dtype(problem.u))
-        self._trajectory = backends.start(self._at, problem.spacing, "accelerated")
-        self._error_bound = ErrorBound(problem.rounding, problem.spacing)
+        self._trajectory = backends.start(self._at, problem.spacing, "accelerated", problem.domain)
+        self._error_bound = ErrorBound(problem.rounding, problem.spacing, problem.domain)
         self._error_bound.look(self._at)
         self._now = np.zeros(len(problem.rounding))
         self._spread = np.where(problem.deviation > 0, problem.deviation, 1.0)

@@ -90,6 +90,24 @@ class Grid:
             tuple(w / q for w, q in zip(widths, halved, strict=True)),
         )
 
+    def coarser_faces(self, faces: np.ndarray) -> np.ndarray:
+        """Where phi may pass in the next grid, given where it may here; (n_axes, *sizes).
+
+        A coarse face is closed if any of the faces in it is.
+        """
+        parts = []
+        for own, open_ in enumerate(faces):
+            for axis, q in enumerate(self.halved):
+                if q == 1:
+                    continue
+                if axis == own:  # the face of the second child; a single one lies at the edge
+                    pad = [(0, open_.shape[j] % 2 * (j == axis)) for j in range(open_.ndim)]
+                    open_ = np.pad(open_, pad).take(range(1, open_.shape[axis] + 1, 2), axis)
+                else:
+                    open_ = np.minimum.reduceat(open_, range(0, open_.shape[axis], 2), axis)
+            parts.append(open_)
+        return np.stack(parts)
+
     def _coarse_widths(self) -> list[np.ndarray]:
         """The widths of the coarse cells in units of the spacing of this grid."""
         axes = zip(self.widths, self.halved, strict=True)

@@ -18,6 +18,7 @@ from skimage_tvflow.core.backends.protocol import (
     Trajectory,
 )
 from skimage_tvflow.core.backends.torch import duality_gap, energy, scaling, space_time, sweep
+from skimage_tvflow.core.domain import Domain
 
 __all__ = [
     "FrameBuffer",
@@ -56,13 +57,15 @@ def has_cycles(u: Tensor, algorithm: str) -> bool:
     return max(u.shape[2:]) >= _LEAST_SIDE_ELSEWHERE and u.numel() >= _LEAST_NUMBERS_ELSEWHERE
 
 
-def start(u: Tensor, spacing: Sequence[float], algorithm: str) -> Trajectory:
-    """Begin a trajectory at ``u``, shape (N, C, *spatial)."""
+def start(
+    u: Tensor, spacing: Sequence[float], algorithm: str, domain: Domain | None = None
+) -> Trajectory:
+    """Begin a trajectory at ``u``, shape (N, C, *spatial), on a domain or on the whole grid."""
     if has_compiled(u, algorithm):
         from skimage_tvflow.core.backends.numba.sweep import NumbaTrajectory
 
-        return NumbaTrajectory(u, spacing)
-    return sweep.TorchTrajectory(u, spacing, algorithm)
+        return NumbaTrajectory(u, spacing, domain)
+    return sweep.TorchTrajectory(u, spacing, algorithm, domain)
 
 
 def centre_and_scale(image: Tensor) -> ScaledImage:
@@ -75,23 +78,30 @@ def centre_and_scale(image: Tensor) -> ScaledImage:
 
 
 def gap_and_residual(
-    before: Tensor, after: Tensor, dual: Tensor, lengths: np.ndarray, spacing: Sequence[float]
+    before: Tensor,
+    after: Tensor,
+    dual: Tensor,
+    lengths: np.ndarray,
+    spacing: Sequence[float],
+    domain: Domain | None = None,
 ) -> GapAndResidual:
     """Return gap and residual of one step; see :func:`.torch.duality_gap.gap_and_residual`."""
-    if _is_on_cpu(before) and before.ndim <= 5:
+    if _is_on_cpu(before) and before.ndim <= 5 and domain is None:
         from skimage_tvflow.core.backends.numba import duality_gap as numba_duality_gap
 
         return numba_duality_gap.gap_and_residual(before, after, dual, lengths, spacing)
-    return duality_gap.gap_and_residual(before, after, dual, lengths, spacing)
+    return duality_gap.gap_and_residual(before, after, dual, lengths, spacing, domain)
 
 
-def energy_change(before: Tensor, after: Tensor, spacing: Sequence[float]) -> EnergyChange:
+def energy_change(
+    before: Tensor, after: Tensor, spacing: Sequence[float], domain: Domain | None = None
+) -> EnergyChange:
     """Return J at the end and the change of the norm; see :func:`.torch.energy.energy_change`."""
-    if _is_on_cpu(before) and before.ndim <= 5:
+    if _is_on_cpu(before) and before.ndim <= 5 and domain is None:
         from skimage_tvflow.core.backends.numba import energy as numba_energy
 
         return numba_energy.energy_change(before, after, spacing)
-    return energy.energy_change(before, after, spacing)
+    return energy.energy_change(before, after, spacing, domain)
 
 
 def primal_dual(grid: SpaceTimeGrid, step: float) -> Minimisation:

@@ -20,10 +20,10 @@ from torch import Tensor
 from skimage_tvflow.core import step_control
 from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.backends.protocol import ROUNDING
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.extinction import (
     LastStep,
     coarse_remaining_time,
-    decay_rate,
     pixel_time,
     remaining_time,
 )
@@ -61,10 +61,9 @@ class EulerIntegrator(ABC):
         self._dtype = problem.u.dtype  # of the answers
         # The flow has ended after |u - mean| / _decay_rate (RMS): it loses at least _decay_rate of
         # that distance in a unit of time.
-        rate = decay_rate(problem.spacing, problem.u.shape[2:])
-        self._decay_rate = rate / math.sqrt(problem.u[0].numel())
+        self._decay_rate, self._domain = problem.decay_rate, problem.domain
         self._trajectories = [
-            backends.start(problem.u, problem.spacing, settings.algorithm)
+            backends.start(problem.u, problem.spacing, settings.algorithm, problem.domain)
             for _ in range(self._n_trajectories(settings))
         ]
         # Where the flow ends. The means of trajectories drift by rounding.
@@ -75,7 +74,8 @@ class EulerIntegrator(ABC):
         self._at = [problem.u] * len(self._trajectories)
         self._recorder: TrajectoryRecorder | None = None
         if request.needs_steps:
-            self._recorder = TrajectoryRecorder(problem.rounding, problem.spacing, request)
+            grid = problem.spacing, request, problem.domain
+            self._recorder = TrajectoryRecorder(problem.rounding, *grid)
         self._work = WorkMeter(report)
         # Ends of the intervals, 0 included, in the solver's units: shape (n_intervals + 1, N).
         self._time = np.zeros((1, len(self._unit)))
@@ -99,7 +99,10 @@ class EulerIntegrator(ABC):
         # On a square |u| sqrt(n) bounds the extinction time, which spares a look at the image.
         late = self._horizon > self._deviation * np.sqrt(self._at[0][0].numel())
         if self._settings.tol is not None and self._any_moving(late):
-            extinct = LastStep.of(self._at[0], self._spacing).length
+            if self._domain is None:
+                extinct = LastStep.of(self._at[0], self._spacing).length
+            else:
+                extinct = self._deviation / self._decay_rate
             shorter = np.minimum(self._horizon, np.maximum(extinct, 1e-300))
             self._horizon = np.where(late, shorter, self._horizon)
         self._divide_intervals()
@@ -197,7 +200,8 @@ class EulerIntegrator(ABC):
         moving = np.flatnonzero(self._moves)
         whole = self._end - self._now
         step = whole / self._fewest_steps()
-        if not self._may_be_extinct(self._now, step):
+        # Within a domain nothing tells whether a single step ends in the means of its pieces.
+        if self._domain is not None or not self._may_be_extinct(self._now, step):
             return moving
         dead, steps = self._moves.copy(), []
         for at in self._at:
@@ -234,9 +238,11 @@ class EulerIntegrator(ABC):
     def _any_moving(self, condition: np.ndarray) -> bool:
         return bool((condition & self._moves).any())
 
-    def _look(self, remaining: Callable[[Tensor, Sequence[float]], np.ndarray]) -> None:
+    def _look(
+        self, remaining: Callable[[Tensor, Sequence[float], Domain | None], np.ndarray]
+    ) -> None:
         """Bound the extinction times from below by the images as they are now."""
-        left = remaining(self._at[-1], self._spacing)
+        left = remaining(self._at[-1], self._spacing, self._domain)
         self._alive_until = np.maximum(self._alive_until, self._now + left)
 
     def _branch(self, which: int, items: np.ndarray) -> TrajectoryRecorder | None:
@@ -299,7 +305,8 @@ class EulerIntegrator(ABC):
         """
         trajectory = self._trajectories[which]
         paired = pairing(u, lambda slab: trajectory.dual(items, slab), self._spacing)
-        variation = total_variation(u, self._spacing)
+        domain = None if self._domain is None else self._domain[items]
+        variation = total_variation(u, self._spacing, domain)
         size, pixels = rms(u), u[0].numel()
         # A smaller gap is rounding, and its square root would drown a tight tolerance.
         differences = size * math.sqrt(pixels) * sum(1 / h for h in self._spacing)

@@ -16,6 +16,7 @@ from skimage_tvflow.core.backends.coarse_grids import Grid, grids_of, visits_of
 from skimage_tvflow.core.backends.numba import multigrid_level_kernel as level_kernel
 from skimage_tvflow.core.backends.numba.multigrid_kernel import compile_cycle
 from skimage_tvflow.core.backends.numba.row_blocks import RowStorage
+from skimage_tvflow.core.backends.numba.row_limits import RowLimits
 from skimage_tvflow.core.momentum import Momentum
 
 
@@ -46,16 +47,30 @@ class RowLevel:
         s, halved = self.storage, (*self.grid.halved[::-1], 1, 1)[:3]
         return [s.n_rows, s.stride, s.lag, *halved, self.per_plane]
 
-    def arrays(self, inner: bool) -> list[np.ndarray]:
-        """All arrays of the level, empty or filled; ``inner`` for one below the image."""
+    def arrays(self, inner: bool, bounded: bool) -> list[np.ndarray]:
+        """All arrays of the level, empty or filled; ``inner`` for one below the image.
+
+        ``bounded`` where there are :class:`.RowLimits`.
+        """
         s = self.storage
         n, image = s.channels * len(s.sizes), s.n_rows * s.stride
         dual = (s.n_rows + s.lag) * s.stride
         empty = [
             s.channels * image * inner, 2 * n * dual * inner, n * dual * inner, n * image * inner,
-            image * inner, s.channels * dual, n * image, image, 2 * s.stride,
+            image * (inner or bounded), s.channels * dual, n * image, image, 2 * s.stride,
+            len(s.sizes) * image * bounded,
         ]  # fmt: skip
         return [np.zeros(size) for size in empty] + self._tables()
+
+    def coarser_faces(self, faces: np.ndarray) -> np.ndarray:
+        """The open faces of the next grid, from those here, (n_axes, n_rows, stride)."""
+        s = self.storage
+        own = faces[..., : s.width].reshape(len(s.sizes), *s.sizes)[::-1]
+        coarse = self.grid.coarser_faces(own)[::-1]
+        width = coarse.shape[-1]
+        out = np.zeros((len(coarse), coarse[0].size // width, -(-width // s.lanes) * s.lanes))
+        out[..., :width] = coarse.reshape(len(coarse), -1, width)
+        return out.astype(s.dtype)
 
     def _tables(self) -> list[np.ndarray]:
         s, widths = self.storage, self.grid.widths[::-1]
@@ -91,7 +106,7 @@ class RowLevel:
 class NumbaMultigrid:
     """Cycles for items of one shape."""
 
-    def __init__(self, storage: RowStorage) -> None:
+    def __init__(self, storage: RowStorage, limits: RowLimits | None = None) -> None:
         grids = grids_of(storage.sizes, storage.spacing)
         levels = [RowLevel.of(grid, storage) for grid in grids]
         self._dtype, self._channels = storage.dtype, storage.channels
@@ -102,7 +117,7 @@ class NumbaMultigrid:
         self._visits = np.array(visits_of(grids))
         parts, offsets, at = [], [], 0
         for i, level in enumerate(levels):
-            for array in level.arrays(inner=i > 0):
+            for array in level.arrays(i > 0, limits is not None):
                 size = -(-array.size // storage.lanes) * storage.lanes
                 parts.append(np.zeros(size, storage.dtype))
                 parts[-1][: array.size] = array.reshape(-1)
@@ -111,7 +126,16 @@ class NumbaMultigrid:
         self._offsets = np.array(offsets).reshape(len(levels), -1)
         self._template = np.concatenate(parts)
         self._local = threading.local()
-        self._storage = storage
+        self._storage, self._bounded = storage, limits is not None
+        # Of every item of the limits: what each array of limits begins at, and its numbers.
+        self._limits: list[list[tuple[int, np.ndarray]]] = []
+        if limits is not None:
+            for faces, radius in zip(limits.faces, limits.radius, strict=True):
+                kept = [(int(self._offsets[0, level_kernel.RADIUS]), radius.reshape(-1))]
+                for begins, level in zip(self._offsets, levels, strict=True):
+                    kept.append((int(begins[level_kernel.FACES]), faces.reshape(-1)))
+                    faces = level.coarser_faces(faces)
+                self._limits.append(kept)
         momenta = [Momentum.in_cycle(grid.bound) for grid in grids]
         self._momenta = np.array([(m.beta, m.gamma, m.step) for m in momenta], storage.dtype)
         self._numbers = level_kernel.numbers_as(storage.dtype)
@@ -127,13 +151,16 @@ class NumbaMultigrid:
             self._local.work = work
         return work
 
-    def cycle(self, f: np.ndarray, phi: np.ndarray, newest: int) -> None:
+    def cycle(self, f: np.ndarray, phi: np.ndarray, newest: int, item: int = 0) -> None:
         """Take one cycle for an item in a single block: f and phi with both of its buffers."""
         if self.n_levels == 1:
             return
+        work = self._workspace()
+        for at, numbers in self._limits[item % len(self._limits)] if self._bounded else ():
+            work[at : at + numbers.size] = numbers
         self._compiled(
             *(self._channels, self._n_axes, self._geometries, self._offsets, self._sizes),
-            *(self._visits, self._workspace(), f.reshape(-1), phi.reshape(-1), newest),
+            *(self._visits, work, f.reshape(-1), phi.reshape(-1), newest, self._bounded),
             *(self._momenta, coarse_grids.SWEEPS, coarse_grids.COARSEST_SWEEPS, self._numbers),
             np.empty(2 * self._storage.lanes, self._dtype),
         )

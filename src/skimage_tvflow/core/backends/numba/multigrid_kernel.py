@@ -99,8 +99,8 @@ def compile_cycle(itemsize: int) -> Any:
 
     @compiled(fastmath=set(FASTMATH))
     def cycle(
-        n_channels, n_axes, geometries, offsets, sizes, visits, work, f, phi, newest, momenta,
-        n_sweeps, n_coarsest, numbers, sums,
+        n_channels, n_axes, geometries, offsets, sizes, visits, work, f, phi, newest, bounded,
+        momenta, n_sweeps, n_coarsest, numbers, sums,
     ):  # fmt: skip
         """One cycle for f and phi of an image; buffer ``newest`` of phi and the other are moved."""
         last, n = len(geometries) - 1, n_channels * n_axes
@@ -128,7 +128,9 @@ def compile_cycle(itemsize: int) -> Any:
                 put_values(
                     lanes, n_channels, n_axes, g, at, work, own_f, f_at, own_phi, a, b,
                     numbers[ONE] - numbers[ONE])  # fmt: skip
-                put_forces(lanes, n_channels, n_axes, g, at, work, own_phi, a, is_image, numbers)
+                put_forces(
+                    lanes, n_channels, n_axes, g, at, work, own_phi, a, is_image, bounded,
+                    numbers)  # fmt: skip
                 restrict(
                     lanes, n_channels, n_axes, g, at, coarse, to, sizes[level], work, own_phi, a,
                     is_image, numbers)  # fmt: skip
@@ -139,7 +141,7 @@ def compile_cycle(itemsize: int) -> Any:
             else:
                 prolong(
                     lanes, n_channels, n_axes, g, at, coarse, to, sizes[level], work, own_phi, a,
-                    b, newer[level + 1], is_image, numbers)  # fmt: skip
+                    b, newer[level + 1], is_image, bounded, numbers)  # fmt: skip
                 sweeps = n_sweeps
                 if is_image:
                     sweeps = 0
@@ -149,7 +151,9 @@ def compile_cycle(itemsize: int) -> Any:
             g, at = geometries[level], offsets[level]
             for _ in range(sweeps):
                 a, b = newer[level], older[level]
-                sweep_level(lanes, n_channels, n_axes, g, at, work, a, b, momenta[level], numbers)
+                sweep_level(
+                    lanes, n_channels, n_axes, g, at, work, a, b, momenta[level], bounded,
+                    numbers)  # fmt: skip
                 newer[level], older[level] = b, a
 
     return cycle

@@ -31,8 +31,8 @@ from skimage_tvflow.core.backends.numba.simd import (
 CALLED: dict[str, Any] = {"_nrt": False, "fastmath": set(FASTMATH), "error_model": "numpy"}
 INLINE: dict[str, Any] = {"forceinline": True, **CALLED}
 # Arrays of a level, in the order of ``offsets``.
-F, PHI, START, TAU, RADIUS, V, FORCE, ROOM, SCRATCH = range(9)
-COLUMN_DIV, COLUMN_GRAD, COLUMN_MEAN, COLUMN_PAD, ROW_DIV, ROW_GRAD, ROW_MEAN = range(9, 16)
+F, PHI, START, TAU, RADIUS, V, FORCE, ROOM, SCRATCH, FACES = range(10)
+COLUMN_DIV, COLUMN_GRAD, COLUMN_MEAN, COLUMN_PAD, ROW_DIV, ROW_GRAD, ROW_MEAN = range(10, 17)
 # Numbers of ``geometry``: of the level; from HALVED on three, 2 for an axis that is halved on the
 # way to the next level and 1 for others; and the rows of a plane, all rows where there are two
 # axes.
@@ -106,7 +106,7 @@ def _ascent(work, here, step, column, row_factor, x):
 
 
 @njit(**CALLED)
-def sweep_level(lanes, n_channels, n_axes, geometry, at, work, a, b, momentum, numbers):
+def sweep_level(lanes, n_channels, n_axes, geometry, at, work, a, b, momentum, bounded, numbers):
     """One iteration of a coarse level: the new phi replaces its predecessor at ``b``."""
     n_rows, stride = geometry[ROWS], geometry[STRIDE]
     beta, gamma, step, tiny = momentum[0], momentum[1], momentum[2], numbers[TINY]
@@ -116,8 +116,11 @@ def sweep_level(lanes, n_channels, n_axes, geometry, at, work, a, b, momentum, n
         for k in range(n):
             here, ahead, column, factor = _ascent_row(n_axes, geometry, at, work, k, row)
             place, tau = place_of(geometry, k, row), at[TAU] + (k * n_rows + row) * stride
+            faces = at[FACES] + (k % n_axes * n_rows + row) * stride
             for x in range(0, stride, lanes):
                 g = _ascent(work, here, ahead, column, factor, x) + load(work, tau + x)
+                if bounded:
+                    g = g * load(work, faces + x)
                 now, j = load(work, a + place + x), b + place + x
                 p = now + beta * (now - load(work, j)) + step * g
                 store(work, j, p)
@@ -137,7 +140,7 @@ def sweep_level(lanes, n_channels, n_axes, geometry, at, work, a, b, momentum, n
 
 
 @njit(**CALLED)
-def put_forces(lanes, n_channels, n_axes, geometry, at, work, phi, a, fine, numbers):
+def put_forces(lanes, n_channels, n_axes, geometry, at, work, phi, a, fine, bounded, numbers):
     """The force lambda phi of the constraint, and the room R - |phi| that it leaves."""
     n_rows, stride, n = geometry[ROWS], geometry[STRIDE], n_channels * n_axes
     one, tiny, saturated = numbers[ONE], numbers[TINY], numbers[SATURATED]
@@ -160,7 +163,7 @@ def put_forces(lanes, n_channels, n_axes, geometry, at, work, phi, a, fine, numb
         radii, rooms = at[RADIUS] + row * stride, at[ROOM] + row * stride
         for x in range(0, stride, lanes):
             radius = splat(one)
-            if not fine:
+            if bounded or not fine:
                 radius = load(work, radii + x)
             square, along = load(work, squares + x), load(work, products + x)
             multiplier = larger(along, radius - radius) / (square + tiny)

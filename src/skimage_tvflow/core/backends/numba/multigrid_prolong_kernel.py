@@ -8,6 +8,7 @@ from skimage_tvflow.core.backends.numba.multigrid_level_kernel import (
     CALLED,
     COLUMN_GRAD,
     COLUMN_MEAN,
+    FACES,
     FORCE,
     HALVED,
     INLINE,
@@ -50,7 +51,7 @@ def _correction(lanes, halved, along, work, at, x, shares, one):
 @njit(**CALLED)
 def prolong(
     lanes, n_channels, n_axes, geometry, at, coarse, to, sizes, work, phi, a, b, found, fine,
-    numbers,
+    bounded, numbers,
 ):  # fmt: skip
     """Add the correction of the coarse level to phi, project, and move its predecessor as well.
 
@@ -83,6 +84,7 @@ def prolong(
             place, old = place_of(geometry, k, row), at[FORCE] + (k * n_rows + row) * stride
             if work[at[ROW_GRAD] + axis * n_rows + row] == 0:
                 weight = rest = one - one
+            faces = at[FACES] + (axis * n_rows + row) * stride
             for x in range(0, stride, lanes):
                 change = weight * _correction(
                     lanes, halved[0] > 1, axis == 0, work, here, x, shares, one)  # fmt: skip
@@ -92,6 +94,8 @@ def prolong(
                 # Nothing leaves the image.
                 open_ = load(work, column + x)
                 change = where_at_least(open_, splat(tiny), change)
+                if bounded:
+                    change = change * load(work, faces + x)
                 p = load(phi, a + place + x)
                 store(work, old + x, p)
                 p = p + change
@@ -103,7 +107,7 @@ def prolong(
         radii = at[RADIUS] + row * stride
         for x in range(0, stride, lanes):
             radius = splat(one)
-            if not fine:
+            if bounded or not fine:
                 radius = load(work, radii + x)
             square = larger(load(work, squares + x), radius * radius) + tiny
             store(work, squares + x, radius / root(square))

@@ -12,8 +12,10 @@ from torch import Tensor
 
 from skimage_tvflow.core.backends.numba.multigrid import NumbaMultigrid
 from skimage_tvflow.core.backends.numba.row_blocks import RowBlock, RowStorage, make_row_blocks
+from skimage_tvflow.core.backends.numba.row_limits import RowLimits
 from skimage_tvflow.core.backends.numba.sweep_kernel import compile_sweeps
 from skimage_tvflow.core.backends.protocol import FrameBuffer, representable
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.momentum import Momentum
 from skimage_tvflow.core.parallel import run_all
 from skimage_tvflow.core.progress import Report
@@ -30,13 +32,14 @@ _LONG = 2**28
 class NumbaTrajectory:
     """The :class:`~.protocol.Trajectory` of numba."""
 
-    def __init__(self, u: Tensor, spacing: Sequence[float]) -> None:
+    def __init__(self, u: Tensor, spacing: Sequence[float], domain: Domain | None = None) -> None:
         self._shape, self._dtype = tuple(u.shape), u.dtype
         n = len(u)
         self._storage = RowStorage.of(u.shape[1:], spacing, u.numpy().dtype)
         self._blocks, self._lasting = make_row_blocks(self._storage, n, torch.get_num_threads())
         self._newest = np.zeros(n, np.int64)
         self._length = np.ones(n)
+        self._limits = None if domain is None else RowLimits(self._storage, domain.to(u))
         self._multigrid: NumbaMultigrid | None = None
         self.reset_primal(np.arange(n), u)
 
@@ -54,7 +57,7 @@ class NumbaTrajectory:
         lengths = representable(lengths, self._dtype)
         if not n_cycles:
             momenta = Momentum.planned(n_iter, self._storage.bound)
-            sweeps = _Sweeps(self._storage, np.asarray(n_steps), lengths, n_iter, momenta)
+            sweeps = self._sweeps(np.asarray(n_steps), lengths, n_iter, momenta)
             self._sweep(items, lengths, sweeps, range(sweeps.count), frames, report)
             return
         momenta = (Momentum.after_cycle(self._storage.bound),)
@@ -62,7 +65,7 @@ class NumbaTrajectory:
         ends = [n_iter * j // n_cycles for j in range(n_cycles + 1)]
         for m, count in enumerate(n_steps):
             step = lengths[m : m + 1]
-            sweeps = _Sweeps(self._storage, np.ones(1, np.int64), step, n_iter, momenta)
+            sweeps = self._sweeps(np.ones(1, np.int64), step, n_iter, momenta)
             for _ in range(count):
                 for begin, end in itertools.pairwise(ends):
                     self._rescale(items, step[0])
@@ -73,6 +76,11 @@ class NumbaTrajectory:
                         report(done / total)
             if frames is not None:
                 frames.put(m, self.primal(items))
+
+    def _sweeps(
+        self, n_steps: np.ndarray, lengths: np.ndarray, n_iter: int, momenta: Sequence[Momentum]
+    ) -> _Sweeps:
+        return _Sweeps(self._storage, self._limits, n_steps, lengths, n_iter, momenta)
 
     def _sweep(
         self,
@@ -120,20 +128,19 @@ class NumbaTrajectory:
     def _cycle(self, items: np.ndarray) -> None:
         """Take one multigrid cycle with every item, in whole images."""
         if self._multigrid is None:
-            self._multigrid = NumbaMultigrid(self._storage)
+            self._multigrid = NumbaMultigrid(self._storage, self._limits)
         if len(self._blocks) == 1:
             block = self._blocks[0]
+            cycle, newest = self._multigrid.cycle, self._newest
             tasks = [
-                functools.partial(
-                    self._multigrid.cycle, block.f[item], block.phi[item], self._newest[item]
-                )
+                functools.partial(cycle, block.f[item], block.phi[item], newest[item], item)
                 for item in items
             ]
             run_all(tasks, torch.get_num_threads())
             return
         for item in items:
             whole = RowBlock.joined(self._storage, self._blocks, item)
-            self._multigrid.cycle(whole.f[0], whole.phi[0], self._newest[item])
+            self._multigrid.cycle(whole.f[0], whole.phi[0], self._newest[item], item)
             for block in self._blocks:
                 block.copy_dual(item, whole)
 
@@ -192,6 +199,7 @@ class _Sweeps:
     def __init__(
         self,
         storage: RowStorage,
+        limits: RowLimits | None,
         n_steps: np.ndarray,
         lengths: np.ndarray,
         n_iter: int,
@@ -199,7 +207,7 @@ class _Sweeps:
     ) -> None:
         dtype = storage.dtype
         self.count = int(n_steps.sum()) * n_iter
-        self._storage = storage
+        self._storage, self._limits = storage, limits
         self._lengths = np.ascontiguousarray(lengths.T, dtype)
         self._depth = min(_depth(storage), self.count)
         self._steps = (n_steps, n_iter)
@@ -208,7 +216,11 @@ class _Sweeps:
             (1 / np.array(storage.spacing[::-1])).astype(dtype),
             self._depth,
         )
-        self._compiled = compile_sweeps(len(storage.axes), storage.channels > 1, dtype.itemsize)
+        self._tiny = dtype.type(1e-30)
+        self._no_limits = np.empty(0, dtype), np.empty(0, dtype)
+        self._compiled = compile_sweeps(
+            len(storage.axes), storage.channels > 1, dtype.itemsize, limits is not None
+        )
 
     def run(
         self,
@@ -226,10 +238,13 @@ class _Sweeps:
         slots = self._depth * (storage.lag + 1) * storage.channels
         ring = storage.aligned(slots * (storage.stride + storage.lanes))
         n_steps, n_iter = self._steps
+        limits = self._no_limits
+        if self._limits is not None:
+            limits = self._limits.of(item, slice(block.first, block.first + block.n_rows))
         self._compiled(
             *(block.f[item].reshape(-1), block.phi[item].reshape(-1), newest, block.grid()),
             *(n_steps, self._lengths[i], n_iter, chosen, *frames, *self._constants),
-            *(ring, done, cancel),
+            *(*limits, self._tiny, ring, done, cancel),
         )
 
 

@@ -31,7 +31,9 @@ from skimage_tvflow.core.backends.numba.simd import (
     VECTOR_BYTES,
     ahead,
     behind,
+    larger,
     load,
+    root,
     shrinkage,
     splat,
     store,
@@ -104,7 +106,19 @@ def _primal_row(
 
 
 @njit(**_INLINE)
-def _dual_row(n_axes, lanes, v, here, below, beyond, phi, a, b, component, stride, beta, step, h):
+def _shrinkage(bounded, square, radius, at, tiny):
+    """What shortens phi to length 1, or to its ``radius`` if that is ``bounded``."""
+    if bounded:
+        most = load(radius, at)
+        return most / root(larger(square, most * most) + tiny)
+    return shrinkage(square)
+
+
+@njit(**_INLINE)
+def _dual_row(
+    n_axes, lanes, bounded, v, here, below, beyond, phi, a, b, component, stride, beta, step, h,
+    faces, radius, face, apart, tiny,
+):  # fmt: skip
     """Put the new phi, projected, in the place of its predecessor; one channel."""
     # Read h before the loop: the compiler must assume that the stores in it change h.
     sx = step * h[0]
@@ -118,20 +132,29 @@ def _dual_row(n_axes, lanes, v, here, below, beyond, phi, a, b, component, strid
         i, j = a + x, b + x
         right = load(v, here + x + lanes)
         px = _carried_on(load(phi, i), load(phi, j), beta)
-        px = px + sx * (ahead(value, right) - value)
+        slope = ahead(value, right) - value
+        if bounded:
+            slope = slope * load(faces, face + x)
+        px = px + sx * slope
         square = px * px
         py = pz = px
         if n_axes > 1:
             i, j = i + component, j + component
             py = _carried_on(load(phi, i), load(phi, j), beta)
-            py = py + sy * (load(v, below + x) - value)
+            slope = load(v, below + x) - value
+            if bounded:
+                slope = slope * load(faces, face + apart + x)
+            py = py + sy * slope
             square = square + py * py
         if n_axes > 2:
             i, j = i + component, j + component
             pz = _carried_on(load(phi, i), load(phi, j), beta)
-            pz = pz + sz * (load(v, beyond + x) - value)
+            slope = load(v, beyond + x) - value
+            if bounded:
+                slope = slope * load(faces, face + 2 * apart + x)
+            pz = pz + sz * slope
             square = square + pz * pz
-        shrink = shrinkage(square)
+        shrink = _shrinkage(bounded, square, radius, face + x, tiny)
         j = b + x
         store(phi, j, px * shrink)
         if n_axes > 1:
@@ -143,8 +166,8 @@ def _dual_row(n_axes, lanes, v, here, below, beyond, phi, a, b, component, strid
 
 @njit(**_INLINE)
 def _coupled_row(
-    n_axes, lanes, n_channels, channel, v, here, below, beyond, phi, a, b, component, stride, beta,
-    step, h,
+    n_axes, lanes, bounded, n_channels, channel, v, here, below, beyond, phi, a, b, component,
+    stride, beta, step, h, faces, radius, face, apart, tiny,
 ):  # fmt: skip
     """As :func:`_dual_row` for coupled channels, ``channel`` numbers apart in ``v``."""
     for x in range(0, stride, lanes):
@@ -161,10 +184,13 @@ def _coupled_row(
                 elif axis == 2:
                     neighbour = load(v, beyond + shift)
                 p = _carried_on(load(phi, a + i), load(phi, b + i), beta)
-                p = p + step * h[axis] * (neighbour - value)
+                slope = neighbour - value
+                if bounded:
+                    slope = slope * load(faces, face + axis * apart + x)
+                p = p + step * h[axis] * slope
                 store(phi, b + i, p)
                 square = square + p * p
-        shrink = shrinkage(square)
+        shrink = _shrinkage(bounded, square, radius, face + x, tiny)
         for i in range(n_channels * n_axes):
             j = b + i * component + x
             store(phi, j, load(phi, j) * shrink)
@@ -193,7 +219,10 @@ def _primal_rows(
 
 
 @njit(**_INLINE)
-def _dual_rows(n_axes, lanes, coupled, phi, newest, row, grid, beta, step, h, ring, base):
+def _dual_rows(
+    n_axes, lanes, coupled, bounded, phi, newest, row, grid, beta, step, h, ring, base, faces,
+    radius, tiny,
+):  # fmt: skip
     """Compute a row of the new phi; ``ring[base:]`` holds v of the rows up to ``row + lag``."""
     n_channels, n_rows, stride, _, lag = grid[:5]
     component = (lag + n_rows) * stride
@@ -204,6 +233,7 @@ def _dual_rows(n_axes, lanes, coupled, phi, newest, row, grid, beta, step, h, ri
     b = (1 - newest) * buffer + (lag + row) * stride
     here = base + row % (lag + 1) * slot
     below = beyond = here
+    face, apart = row * stride, n_rows * stride
     if n_axes == 2 and row + 1 < n_rows:
         below = base + (row + 1) % (lag + 1) * slot
     if n_axes == 3:
@@ -213,26 +243,27 @@ def _dual_rows(n_axes, lanes, coupled, phi, newest, row, grid, beta, step, h, ri
             beyond = base + (row + lag) % (lag + 1) * slot
     if coupled:
         _coupled_row(
-            n_axes, lanes, n_channels, channel, ring, here, below, beyond, phi, a, b, component,
-            stride, beta, step, h)  # fmt: skip
+            n_axes, lanes, bounded, n_channels, channel, ring, here, below, beyond, phi, a, b,
+            component, stride, beta, step, h, faces, radius, face, apart, tiny)  # fmt: skip
     else:
         _dual_row(
-            n_axes, lanes, ring, here, below, beyond, phi, a, b, component, stride, beta,
-            step, h)  # fmt: skip
+            n_axes, lanes, bounded, ring, here, below, beyond, phi, a, b, component, stride, beta,
+            step, h, faces, radius, face, apart, tiny)  # fmt: skip
 
 
 @functools.cache
-def compile_sweeps(n_axes: int, coupled: bool, itemsize: int) -> Any:
+def compile_sweeps(n_axes: int, coupled: bool, itemsize: int, bounded: bool) -> Any:
     """Return the sweeps over one block of ``n_axes`` spatial axes (1 to 3), compiled when called.
 
-    ``coupled`` is False for a single channel; ``itemsize`` is that of the numbers, in bytes.
+    ``coupled`` is False for a single channel; ``itemsize`` is that of the numbers, in bytes;
+    ``bounded`` if there are ``faces`` and a ``radius`` of a :class:`.Domain`, otherwise empty.
     """
     lanes = VECTOR_BYTES // itemsize
 
     @compiled(fastmath=set(FASTMATH))
     def sweep_steps(
         f, phi, newest, grid, n_steps, lengths, n_iter, chosen, frames, apart, scale, offset,
-        momenta, h, depth, ring, done, cancel,
+        momenta, h, depth, faces, radius, tiny, ring, done, cancel,
     ):  # fmt: skip
         """Take ``n_steps[m]`` steps of ``lengths[m]`` for each m, ``n_iter`` iterations each.
 
@@ -274,8 +305,8 @@ def compile_sweeps(n_axes: int, coupled: bool, itemsize: int) -> Any:
                             ends, rescale, frames, frame, apart, scale * length,
                             offset)  # fmt: skip
                     _dual_rows(
-                        n_axes, lanes, coupled, phi, source, row, grid, beta, step, h, ring, base
-                    )
+                        n_axes, lanes, coupled, bounded, phi, source, row, grid, beta, step, h,
+                        ring, base, faces, radius, tiny)  # fmt: skip
             done[0] += n
         if end == last[-1]:
             source = (newest + end - begin) % 2

@@ -49,14 +49,16 @@ Everything stays on the device, for all items at once; nothing waits for a numbe
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from skimage_tvflow.core.backends import coarse_grids
 from skimage_tvflow.core.backends.coarse_grids import Grid, grids_of, visits_of
 from skimage_tvflow.core.backends.torch.multigrid_transfer import Transfer
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.momentum import Momentum
 from skimage_tvflow.core.operators import divergence, gradient, inner, magnitude
 
@@ -70,11 +72,18 @@ class Subproblem:
     f : Tensor of shape (N, C, *spatial)
     tau : Tensor of shape (N, C, n_spatial, *spatial), or a single zero
     radius : Tensor of shape (N, *spatial), or a single one
+    faces : tuple of Tensors of shape (N, 1, n_spatial, *spatial), or None
+        1 where phi may pass and 0 elsewhere: here and on all coarser grids.
     """
 
     f: Tensor
     tau: Tensor
     radius: Tensor
+    faces: tuple[Tensor, ...] | None = None
+
+    def leave_closed(self, change: Tensor) -> Tensor:
+        """Make ``change`` of phi zero at closed faces, in place."""
+        return change if self.faces is None else change.mul_(self.faces[0])
 
 
 class Level:
@@ -106,7 +115,7 @@ class Level:
         """The iteration of :func:`.torch.sweep.accelerated`; return the new phi, and phi."""
         momentum = self._momentum
         v = problem.f + self.divergence(torch.lerp(previous, phi, 1 + momentum.gamma))
-        g = self.ascent(v).add_(problem.tau)
+        g = problem.leave_closed(self.ascent(v).add_(problem.tau))
         moved = torch.lerp(previous, phi, 1 + momentum.beta).add_(g, alpha=momentum.step)
         return project(moved, problem.radius), phi
 
@@ -131,33 +140,52 @@ class Level:
             f=transfer.mean(v) - coarse.divergence(start),
             tau=tau,
             radius=start_length + room.clamp(min=0),
+            faces=problem.faces and problem.faces[1:],
         ), start
 
     def correct(self, problem: Subproblem, phi: Tensor, change: Tensor) -> Tensor:
         """Return phi moved by the ``change`` of the coarse phi, and projected."""
-        return project(phi + self._transfer.interpolate(change), problem.radius)
+        move = problem.leave_closed(self._transfer.interpolate(change))
+        return project(phi + move, problem.radius)
 
 
 class TorchMultigrid:
     """Cycles for items of one shape, for tensors like ``like``, (N, C, *spatial)."""
 
-    def __init__(self, like: Tensor, spacing: Sequence[float]) -> None:
+    def __init__(
+        self, like: Tensor, spacing: Sequence[float], domain: Domain | None = None
+    ) -> None:
         grids = grids_of(like.shape[2:], spacing)
         self._levels = [Level(grid, like) for grid in grids]
+        self._domain, self._faces = domain, []
+        if domain is not None:
+            items = [f.numpy() for f in domain.faces.cpu()]
+            for grid in grids:
+                faces = torch.from_numpy(np.stack(items)).to(like)
+                self._faces.append(faces[:, None])
+                items = [grid.coarser_faces(f) for f in items]
         self._visits = visits_of(grids)
 
-    def cycle(self, f: Tensor, phi: Tensor, previous: Tensor) -> tuple[Tensor, Tensor]:
+    def cycle(
+        self, f: Tensor, phi: Tensor, previous: Tensor, items: np.ndarray | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Take one cycle with every item; return phi and its predecessor, both moved.
 
         Parameters
         ----------
         f : Tensor of shape (N, C, *spatial)
         phi, previous : Tensors of shape (N, C, n_spatial, *spatial)
+        items : array of shape (N,), which items of the domain they are; all if left out
         """
         image = self._levels[0]
         if len(self._levels) == 1:
             return phi, previous
         problem = Subproblem(f, tau=f.new_zeros(()), radius=f.new_ones(()))
+        if self._domain is not None:
+            items = np.arange(len(self._domain.rate)) if items is None else items
+            radius = self._domain[items].radius.to(f)
+            faces = tuple(x if len(x) == 1 else x[items] for x in self._faces)
+            problem = replace(problem, radius=radius, faces=faces)
         move = self._corrected(0, problem, phi) - phi
         change = image.divergence(move)
         slope, curvature = inner(f + image.divergence(phi), change), inner(change, change)

@@ -23,13 +23,19 @@ from torch import Tensor
 
 from skimage_tvflow.core.backends.protocol import FrameBuffer, representable
 from skimage_tvflow.core.backends.torch.multigrid import TorchMultigrid
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.momentum import Momentum
 from skimage_tvflow.core.operators import divergence, gradient, magnitude, norm_bound
 from skimage_tvflow.core.progress import Report
 
 
 def accelerated(
-    f: Tensor, phi: Tensor, previous: Tensor, momentum: Momentum, spacing: Sequence[float]
+    f: Tensor,
+    phi: Tensor,
+    previous: Tensor,
+    momentum: Momentum,
+    spacing: Sequence[float],
+    domain: Domain | None = None,
 ) -> Tensor:
     r"""Projected gradient ascent with two momenta, neither ever reset.
 
@@ -43,6 +49,8 @@ def accelerated(
     f : Tensor of shape (N, C, *spatial)
         The image at the start of the time step, divided by the length of the step.
     phi, previous : Tensors of shape (N, C, n_spatial, *spatial)
+    domain : Domain, optional
+        Then P projects to its limits.
 
     Returns
     -------
@@ -51,10 +59,14 @@ def accelerated(
     d = phi - previous
     v = divergence(phi + momentum.gamma * d, spacing).add_(f)
     p = gradient(v, spacing).mul_(momentum.step).add_(phi).add_(d, alpha=momentum.beta)
+    if domain is not None:
+        return domain.confine(p)
     return p.div_(magnitude(p).clamp_(min=1)[:, None, None])
 
 
-def projection(f: Tensor, phi: Tensor, spacing: Sequence[float]) -> Tensor:
+def projection(
+    f: Tensor, phi: Tensor, spacing: Sequence[float], domain: Domain | None = None
+) -> Tensor:
     r"""Chambolle's semi-implicit iteration, JMIV 20 (2004), eq. (9), with ``tau = 2 / L``.
 
     .. math::
@@ -62,17 +74,30 @@ def projection(f: Tensor, phi: Tensor, spacing: Sequence[float]) -> Tensor:
         \phi_{k+1} = (\phi_k + \tau D v) / (1 + \tau |D v|), \qquad v = f + \mathrm{div}\,\phi_k
 
     ``tau`` is 1/4 on a 2-D grid of unit spacing, the value used in practice; 1/4 diverges in 3-D.
+    With the radius R of a ``domain`` the denominator is :math:`1 + \tau |D v| / R`.
     """
     tau = 2 / norm_bound(spacing, f.shape[2:])
     ascent = gradient(divergence(phi, spacing).add_(f), spacing).mul_(tau)
+    if domain is not None:
+        ascent *= domain.faces[:, None]
+        radius = domain.radius
+        longer = (radius + magnitude(ascent)).clamp_(min=torch.finfo(f.dtype).tiny)
+        return (phi + ascent) * (radius / longer)[:, None, None]
     return (phi + ascent).div_(magnitude(ascent).add_(1)[:, None, None])
 
 
 class TorchTrajectory:
     """The :class:`~.protocol.Trajectory` of torch."""
 
-    def __init__(self, u: Tensor, spacing: Sequence[float], algorithm: str = "accelerated") -> None:
+    def __init__(
+        self,
+        u: Tensor,
+        spacing: Sequence[float],
+        algorithm: str = "accelerated",
+        domain: Domain | None = None,
+    ) -> None:
         self._spacing = tuple(spacing)
+        self._domain = None if domain is None else domain.to(u)
         self._algorithm = algorithm
         self._bound = norm_bound(spacing, u.shape[2:])
         self._f = u.clone()
@@ -102,6 +127,7 @@ class TorchTrajectory:
         cycles = [n_iter * j // n_cycles for j in range(n_cycles)]
         done, total = 0, sum(n_steps) * n_iter
         length = self._length[items]
+        domain = None if self._domain is None else self._domain[items]
         for m, count in enumerate(n_steps):
             f = f * self._column(length / lengths[m])
             length = lengths[m]
@@ -111,12 +137,13 @@ class TorchTrajectory:
                         report(done / total)
                     done += 1
                     for _ in range(cycles.count(j)):
-                        phi, previous = self._multigrid.cycle(f, phi, previous)
+                        phi, previous = self._multigrid.cycle(f, phi, previous, items)
                     if self._algorithm == "projection":
-                        phi, previous = projection(f, phi, self._spacing), phi
+                        after = projection(f, phi, self._spacing, domain)
                     else:
                         momentum = momenta[j % len(momenta)]
-                        phi, previous = accelerated(f, phi, previous, momentum, self._spacing), phi
+                        after = accelerated(f, phi, previous, momentum, self._spacing, domain)
+                    phi, previous = after, phi
                 f = f + divergence(phi, self._spacing)
             if frames is not None:
                 frames.put(m, f * self._column(length))
@@ -128,7 +155,7 @@ class TorchTrajectory:
 
     @functools.cached_property
     def _multigrid(self) -> TorchMultigrid:
-        return TorchMultigrid(self._f, self._spacing)
+        return TorchMultigrid(self._f, self._spacing, self._domain)
 
     def primal(self, items: np.ndarray) -> Tensor:
         """See :class:`~.protocol.Trajectory`."""
