@@ -36,8 +36,8 @@ class CandidateTVFlow(BaseTVFlow):
     def _candidates(self, f: np.ndarray, times: np.ndarray, device: torch.device) -> np.ndarray:
         """The flow of f, float64 of deviation 1, at increasing times > 0; (T, *f.shape)."""
 
-    def _check_input(self, image: Any, t: Any) -> FlowInput:
-        flow_input = super()._check_input(image, t)
+    def _check_input(self, image: Any, t: Any, mask: Any = None, weight: Any = None) -> FlowInput:
+        flow_input = super()._check_input(image, t, mask, weight)
         self._check_axes(flow_input.axes.n_spatial)
         if len(set(flow_input.spacing)) > 1:
             raise ValueError(

@@ -43,6 +43,7 @@ def integrate(
     *,
     request: OutputRequest,
     domain: Domain | None = None,
+    strength: np.ndarray | float = 1.0,
     tol: float | None = None,
     out: Tensor | None = None,
     report: Report | None = None,
@@ -56,7 +57,7 @@ def integrate(
     spacing : one per spatial axis
     method : starts an integrator
     request : which outputs besides the images
-    domain : the limits of phi, if it has any: the mean of the image is then 0 on each of its pieces
+    domain, strength : the limits of phi, if it has any, and their unit; see :class:`.Problem`
     tol : in standard deviations of an item: one that the rounding of its result carries beyond has
         not converged; None if the method has no tolerance
     out : Tensor of shape (N, T, C, *spatial), every image contiguous: the frames are put there if
@@ -68,7 +69,7 @@ def integrate(
         yield _start(image, request)
     if not moving:
         return
-    problem = Problem.of(image, spacing, domain)
+    problem = Problem.of(image, spacing, domain, strength)
     units, deviation, flat = problem.units, problem.deviation, problem.deviation == 0
     size = deviation * (1 + 2**10 * ROUNDING)  # summed in any order over 2**17 pixels
     integrator = method(problem, request, report and throttled(report))

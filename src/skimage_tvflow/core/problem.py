@@ -64,11 +64,17 @@ class Problem:
     domain: Domain | None = None
 
     @classmethod
-    def of(cls, image: Tensor, spacing: Sequence[float], domain: Domain | None = None) -> Problem:
+    def of(
+        cls,
+        image: Tensor,
+        spacing: Sequence[float],
+        domain: Domain | None = None,
+        strength: np.ndarray | float = 1.0,
+    ) -> Problem:
         """Pose the problem of ``image``, shape (N, C, *spatial).
 
         On a ``domain`` the image must have mean 0 on every piece of it, up to its own rounding,
-        and be 0 elsewhere.
+        and be 0 elsewhere. The limits of phi are in units of ``strength``, one number or N.
         """
         scaled = backends.centre_and_scale(image)
         finest = min(spacing)
@@ -76,7 +82,7 @@ class Problem:
         # smallest normal number.
         finfo = torch.finfo(image.dtype)
         with np.errstate(over="ignore"):
-            unit = 1 / scaled.scale / finest
+            unit = strength / scaled.scale / finest
         rounding = np.where(scaled.deviation > 0, scaled.deviation + finfo.tiny, 0) * finfo.eps
         return cls(
             u=scaled.u,

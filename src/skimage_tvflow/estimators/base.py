@@ -28,6 +28,8 @@ from skimage_tvflow.estimators.callbacks import (
     WorkReport,
     check_callback,
 )
+from skimage_tvflow.estimators.confined_input import ConfinedInput, confined
+from skimage_tvflow.estimators.per_item import is_per_item, transform_each
 from skimage_tvflow.estimators.result import TVFlowResult
 from skimage_tvflow.estimators.result_builder import ResultBuilder
 from skimage_tvflow.inputs.axes import ImageAxes
@@ -63,6 +65,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     # not make it faster, and the state of a solver takes up to sixteen times as much memory.
     _bytes_per_batch: ClassVar[int] = 2**23
 
+    # Whether the method knows masks and weights.
+    _takes_limits: ClassVar[bool] = False
+
     @abstractmethod
     def _method(self, flow_input: FlowInput) -> Method:
         """The method of the core with this estimator's parameters."""
@@ -94,8 +99,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             self.n_features_in_ = flow_input.axes.shape[1]
         return self
 
-    def transform(self, image: Any, t: Any = None) -> Any:
-        """The TV flow of an image at one or several times.
+    def transform(self, image: Any, t: Any = None, *, mask: Any = None, weight: Any = None) -> Any:
+        r"""The TV flow of an image at one or several times.
 
         Parameters
         ----------
@@ -103,8 +108,18 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             Real and finite. All axes but `batch_axis` and `channel_axis` are spatial. NumPy arrays,
             torch tensors, and arrays of other libraries that support DLPack. float32 stays float32,
             float16 becomes float32, everything else float64. Values are never rescaled.
-        t : float or sequence of T floats, optional
-            Times >= 0 in the unit of value x spacing, in any order; `self.t` by default.
+        t : float, sequence of T floats, or array of shape (T, B), optional
+            Times >= 0 in the unit of value x spacing, in any order; `self.t` by default. With a
+            batch axis, an array of two axes gives each of the B items times of its own.
+        mask : array-like of bool, optional
+            True where the image is data; elsewhere it may hold anything, NaN included, and comes
+            back unchanged. No value is made up there: this is no inpainting. Nothing flows between
+            data and the rest, and pieces of data that do not touch flow one by one. Of the shape of
+            the image, or without its axes of items or channels.
+        weight : array-like, optional
+            How strongly the image flows at each pixel: the flow is that of
+            :math:`J_w(u) = \sum_x w(x) |Du(x)|`, with w >= 0. Its shape is that of a mask, and an
+            axis may have length 1. A constant weight multiplies t.
 
         Returns
         -------
@@ -121,7 +136,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         ConvergenceWarning
             Once per call, if the wanted accuracy was not reached.
         """
-        flow_input = self._check_input(image, t)
+        if is_per_item(t):
+            return self._transform_each(self._check_input(image, np.ravel(t), mask, weight), t)
+        flow_input = self._check_input(image, t, mask, weight)
         return self._collect(flow_input, _IMAGES_ONLY, None).flow()
 
     def fit_transform(self, image: Any, y: Any = None, t: Any = None) -> Any:
@@ -148,6 +165,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         image: Any,
         t: Any = None,
         *,
+        mask: Any = None,
+        weight: Any = None,
         return_dual: bool = False,
         certify: bool = True,
         callback: Callback | None = None,
@@ -159,7 +178,10 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         image : array-like
             As for `transform`.
         t : float or sequence of T floats, optional
-            As for `transform`; a single number gives a result of one time.
+            As for `transform`, but for times of every item; a number gives a result of one time.
+        mask, weight : array-like, optional
+            As for `transform`. Errors are then root mean squares over the data, and the dual
+            variable is at most as long as the weight.
         return_dual : bool, optional
             Also return the dual variable.
         certify : bool, optional
@@ -179,10 +201,12 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             if not isinstance(flag, bool | np.bool_):
                 raise TypeError(f"{name} must be True or False, got {flag!r}. Pass {name}=True.")
         request = OutputRequest(dual=bool(return_dual), bound=bool(certify))
-        flow_input = self._check_input(image, t)
+        flow_input = self._check_input(image, t, mask, weight)
         return self._collect(flow_input, request, callback).result()
 
-    def staged_transform(self, image: Any, t: Any = None) -> Iterator[Any]:
+    def staged_transform(
+        self, image: Any, t: Any = None, *, mask: Any = None, weight: Any = None
+    ) -> Iterator[Any]:
         """Iterate over the flow at the requested times, each as soon as it is computed.
 
         Parameters
@@ -190,6 +214,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         image : array-like
             As for `transform`.
         t : float or sequence of floats, optional
+            As for `transform`, but for times of every item.
+        mask, weight : array-like, optional
             As for `transform`.
 
         Returns
@@ -197,7 +223,14 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         iterator
             Of arrays like the image: the flow at the distinct times asked for, in increasing order.
         """
-        return self._stages(self._check_input(image, t))
+        return self._stages(self._check_input(image, t, mask, weight))
+
+    @fork_safe()
+    def _transform_each(self, flow_input: FlowInput, t: Any) -> Any:
+        def warn(frames: Frames) -> None:
+            self._warn(frames.error.T, frames.converged, flow_input.image.dtype, frames.hidden)
+
+        return transform_each(flow_input, t, self._integrate, warn)
 
     def _stages(self, flow_input: FlowInput) -> Iterator[Any]:
         for frames in fork_safe_items(self._integrate(flow_input)):
@@ -206,9 +239,15 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         self._warn(frames.error.T, frames.converged, flow_input.image.dtype, frames.hidden)
 
     @fork_safe()
-    def _check_input(self, image: Any, t: Any) -> FlowInput:
+    def _check_input(self, image: Any, t: Any, mask: Any = None, weight: Any = None) -> FlowInput:
         """Check the parameters, an image and times, and bring them into the core's layout."""
         self._check_parameters()
+        for name, given in (("mask", mask), ("weight", weight)):
+            if given is not None and not self._takes_limits:
+                raise ValueError(
+                    f"{type(self).__name__} got a {name}, and its method knows whole images only. "
+                    f"Pass the image and its {name} to ChambolleTVFlow()."
+                )
         flow_input = FlowInput.read(
             image,
             self.t if t is None else t,
@@ -217,7 +256,11 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             self.batch_axis,
             self.coupled_channels,
             self.device,
+            mask,
+            weight,
         )
+        if flow_input.limits is not None:
+            flow_input = confined(flow_input, flow_input.limits)
         axes = flow_input.axes
         expected = getattr(self, "n_features_in_", None)
         if expected is not None and _is_table(axes) and axes.shape[1] != expected:
@@ -239,6 +282,10 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         report: Report | None = None,
     ) -> Iterator[Frames]:
         """The frames of some items at the increasing times; see `core.integrate`."""
+        limits: dict[str, Any] = {}
+        if isinstance(flow_input, ConfinedInput):
+            limits["domain"] = flow_input.domain[items]
+            limits["strength"] = flow_input.strength[items]
         return integrate(
             flow_input.image[items],
             flow_input.times.increasing,
@@ -248,6 +295,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             tol=getattr(self, "tol", None),
             out=out,
             report=report,
+            **limits,
         )
 
     def _check_parameters(self) -> None:

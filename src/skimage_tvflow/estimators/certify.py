@@ -9,12 +9,11 @@ import numpy as np
 import torch
 
 from skimage_tvflow.core import certificate
-from skimage_tvflow.core.operators import exact_dtype
+from skimage_tvflow.core.operators import column, exact_dtype
 from skimage_tvflow.core.parallel import fork_safe
-from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
+from skimage_tvflow.estimators.confined_input import ConfinedInput, pose_problem, read_confined
 from skimage_tvflow.inputs.arrays import ingest
-from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.numbers import check_number
 
 
@@ -53,6 +52,8 @@ def certify(
     batch_axis: int | None = None,
     coupled_channels: bool = False,
     device: Any = None,
+    mask: Any = None,
+    weight: Any = None,
     callback: Callback | None = None,
 ) -> CertifiedError:
     r"""Bound the error of a candidate for the TV flow of an image, without a reference solution.
@@ -94,6 +95,8 @@ def certify(
         itself. The default is 0 with a dual variable and 5 without.
     spacing, channel_axis, batch_axis, coupled_channels, device : optional
         As for `ChambolleTVFlow`.
+    mask, weight : array-like, optional
+        As for `ChambolleTVFlow.transform`; the dual variable is then at most as long as the weight.
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, after
         every time and within the Euler steps of `refine`, in the thread that called; returning True
@@ -140,20 +143,25 @@ def certify(
             "Without a dual variable nothing bounds the error but the size of the image. Pass "
             "effort=5.0, or the dual of solve(..., return_dual=True)."
         )
-    flow_input = FlowInput.read(
-        image, times, spacing, channel_axis, batch_axis, coupled_channels, device
-    )
+    grid = spacing, channel_axis, batch_axis, coupled_channels, device
+    flow_input = read_confined(image, times, *grid, mask, weight)
     axes, requested = flow_input.axes, flow_input.times
     count = len(requested.order)
-    frames = _stacked(u, "u", (count, *axes.shape), device)
+    data = flow_input.data if isinstance(flow_input, ConfinedInput) else None
+    frames = _stacked(u, "u", (count, *axes.shape), device, data)
     # If a time is given twice, its first candidate is certified.
     first = [requested.order.index(k) for k in range(len(requested.increasing))]
-    problem = Problem.of(flow_input.image.to(exact_dtype(frames)), flow_input.spacing)
+    problem = pose_problem(flow_input, exact_dtype(frames))
+    strength = dilution = np.ones(1)
+    if isinstance(flow_input, ConfinedInput):
+        frames = flow_input.without_means(frames)
+        strength, dilution = flow_input.strength, flow_input.dilution
     candidate = problem.units.to_solver(axes.to_core(frames[first])).transpose(0, 1)
     phi = None
     if dual is not None:
         duals = _stacked(dual, "dual", (count, axes.n_spatial, *axes.shape), device)
         phi = axes.dual_to_core(duals[first]).transpose(0, 1)
+        phi = phi / column(strength, phi)
     bound = certificate.certify(
         problem,
         candidate,
@@ -163,14 +171,24 @@ def certify(
         effort=effort,
         report=report,
     )
-    in_order = (bound * problem.units.scale[:, None]).T[list(requested.order)]
+    in_order = (bound.T * problem.units.scale * dilution)[list(requested.order)]
     times = np.array([requested.increasing[k] for k in requested.order])
     return CertifiedError(times, axes.combine(in_order))
 
 
-def _stacked(values: Any, name: str, shape: tuple[int, ...], device: Any) -> torch.Tensor:
-    """Read images stacked along the times, in the precision of sums."""
-    tensor = ingest(values, device=device, name=name).tensor
+def _stacked(
+    values: Any,
+    name: str,
+    shape: tuple[int, ...],
+    device: Any,
+    data: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Read images stacked along the times, in the precision of sums; 0 where they are no data."""
+
+    def data_in(own: tuple[int, ...]) -> torch.Tensor | None:
+        return None if data is None or own != shape else data.expand(shape)
+
+    tensor = ingest(values, device=device, name=name, data_in=data_in).tensor
     if tuple(tensor.shape) != shape:
         raise ValueError(
             f"{name} has shape {tuple(tensor.shape)}, and {shape} is needed, with the axis of the "

@@ -104,6 +104,8 @@ class ChambolleTVFlow(BaseTVFlow):
     array([0.25, 0.25, 0.25, 0.25, 0.75, 0.75, 0.75, 0.75])
     """
 
+    _takes_limits = True
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseTVFlow._parameter_constraints,
         "n_steps": [Interval(Integral, 1, LARGEST_COUNT, closed="both"), StrOptions({"auto"})],

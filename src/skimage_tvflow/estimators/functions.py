@@ -10,11 +10,11 @@ import numpy as np
 from skimage_tvflow.core import operators
 from skimage_tvflow.core.extinction_time import extinction_time as search_extinction_time
 from skimage_tvflow.core.parallel import fork_safe
-from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
+from skimage_tvflow.estimators.confined_input import pose_problem, read_confined
 from skimage_tvflow.estimators.joint import JointSpaceTimeTVFlow
 from skimage_tvflow.estimators.net import TVFlowNet
 from skimage_tvflow.inputs.flow_input import FlowInput
@@ -27,7 +27,15 @@ _METHODS: dict[str, Callable[..., BaseTVFlow]] = {
 }
 
 
-def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> Any:
+def tv_flow(
+    image: Any,
+    t: Any,
+    *,
+    method: str = "chambolle",
+    mask: Any = None,
+    weight: Any = None,
+    **params: Any,
+) -> Any:
     """Total variation flow of an image.
 
     Parameters
@@ -39,6 +47,8 @@ def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> 
     method : {"chambolle", "joint", "net"}, optional
         Which estimator computes it: `ChambolleTVFlow`, `JointSpaceTimeTVFlow`, or
         `TVFlowNet.from_pretrained`.
+    mask, weight : array-like, optional
+        Where the image is data, and how strongly it flows: as for `ChambolleTVFlow.transform`.
     **params : dict
         Parameters of the estimator: `tol`, `spacing`, `channel_axis`, `batch_axis`, ...
 
@@ -69,7 +79,7 @@ def tv_flow(image: Any, t: Any, *, method: str = "chambolle", **params: Any) -> 
         raise ValueError(
             f"method must be one of {sorted(_METHODS)}, got {method!r}. Pass method='chambolle'."
         )
-    return _METHODS[method](t=t, **params).transform(image)
+    return _METHODS[method](**params).transform(image, t, mask=mask, weight=weight)
 
 
 @fork_safe()
@@ -81,6 +91,8 @@ def total_variation(
     batch_axis: int | None = None,
     coupled_channels: bool = False,
     device: Any = None,
+    mask: Any = None,
+    weight: Any = None,
 ) -> Any:
     r"""Isotropic total variation :math:`J(u) = \sum_x |Du(x)|_2` with forward differences.
 
@@ -90,6 +102,8 @@ def total_variation(
         Real and finite.
     spacing, channel_axis, batch_axis, coupled_channels, device : optional
         As for `ChambolleTVFlow`.
+    mask, weight : array-like, optional
+        As for `ChambolleTVFlow.transform`.
 
     Returns
     -------
@@ -101,12 +115,14 @@ def total_variation(
     ValueError, TypeError
         If the image or a parameter is not what it must be, or J is beyond the largest float64.
     """
-    data = FlowInput.read(image, 0.0, spacing, channel_axis, batch_axis, coupled_channels, device)
+    grid = spacing, channel_axis, batch_axis, coupled_channels, device
+    data = read_confined(image, 0.0, *grid, mask, weight)
     # Squares of values such as 1e200 are out of range: a problem is in units of a power of two.
-    problem, finest = Problem.of(data.image, data.spacing), min(data.spacing)
-    variation = operators.total_variation(problem.u, problem.spacing).cpu().numpy()
+    problem, finest = pose_problem(data), min(data.spacing)
+    variation = operators.total_variation(problem.u, problem.spacing, problem.domain)
     with np.errstate(over="ignore"):
-        total = data.axes.total(variation / finest * problem.units.scale)
+        scale = problem.unit * finest * problem.units.scale**2  # strength times scale
+        total = data.axes.total(variation.cpu().numpy() / finest * scale)
     if not np.isfinite(total).all():
         raise ValueError(
             f"The total variation of the image on a grid of spacing {finest:.3g} is beyond the "
@@ -125,6 +141,8 @@ def extinction_time(
     batch_axis: int | None = None,
     coupled_channels: bool = False,
     device: Any = None,
+    mask: Any = None,
+    weight: Any = None,
     callback: Callback | None = None,
 ) -> Any:
     r"""The time at which the flow of an image has reached its mean.
@@ -143,6 +161,8 @@ def extinction_time(
         method reaches in bounded time; signals are exact anyway.
     spacing, channel_axis, batch_axis, coupled_channels, device : optional
         As for `ChambolleTVFlow`.
+    mask, weight : array-like, optional
+        As for `ChambolleTVFlow.transform`.
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, at least
         every 50 ms, in the thread that called; returning True stops.
@@ -173,9 +193,8 @@ def extinction_time(
     """
     rtol = check_number(rtol, "rtol", 0, 1, example=0.01, open_ends=True)
     report = WorkReport.of(callback)
-    flow_input = FlowInput.read(
-        image, 0.0, spacing, channel_axis, batch_axis, coupled_channels, device
-    )
+    grid = spacing, channel_axis, batch_axis, coupled_channels, device
+    flow_input = read_confined(image, 0.0, *grid, mask, weight)
     times = extinction_times(flow_input, rtol, report)
     if report is not None:
         report(1.0)
@@ -202,7 +221,7 @@ def extinction_times(
     ndarray of shape (), or (B,) with a batch axis
         Of separate channels the latest.
     """
-    problem = Problem.of(flow_input.image, flow_input.spacing)
+    problem = pose_problem(flow_input)
     times = search_extinction_time(problem, rtol, report) / problem.unit
     return np.asarray(times.reshape(*flow_input.axes.batch_shape, -1).max(-1))
 

@@ -470,8 +470,8 @@ class TVFlowNet(BaseTVFlow):
                 "refined. Pass refine=0, or architecture='unrolled'."
             )
 
-    def _check_input(self, image: Any, t: Any) -> FlowInput:
-        flow_input = super()._check_input(image, t)
+    def _check_input(self, image: Any, t: Any, mask: Any = None, weight: Any = None) -> FlowInput:
+        flow_input = super()._check_input(image, t, mask, weight)
         check_grid(flow_input.axes, flow_input.spacing)
         return flow_input
 

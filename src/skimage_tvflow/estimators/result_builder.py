@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import torch
 
 from skimage_tvflow.core.frames import Frames, OutputRequest
+from skimage_tvflow.core.operators import column
+from skimage_tvflow.estimators.confined_input import ConfinedInput
 from skimage_tvflow.estimators.result import TVFlowResult
 from skimage_tvflow.inputs.flow_input import FlowInput
 
@@ -127,12 +130,21 @@ class ResultBuilder:
         """
         asked, axes = self._asked(), self._input.axes
         dual = None if self._dual is None else axes.dual_from_core(self._dual[asked])
+        error, bound = self.error[asked], None if self._bound is None else self._bound[asked]
+        if isinstance(self._input, ConfinedInput):
+            rounding = self._input.rounding()
+            # Rounding errors are uniformly distributed.
+            error = np.hypot(error * self._input.dilution, rounding / math.sqrt(3))
+            bound = None if bound is None else bound * self._input.dilution + rounding
+            if dual is not None and self._dual is not None:
+                scaled = self._dual[asked] * column(self._input.strength, self._dual[0])
+                dual = axes.dual_from_core(scaled)
         return TVFlowResult(
             times=np.array([self._input.times.increasing[k] for k in asked]),
             u=self._input.frame(self._in_order()),
             dual=None if dual is None else self._input.restore(dual),
-            error_estimate=axes.combine(self.error[asked]),
-            error_bound=None if self._bound is None else axes.combine(self._bound[asked]),
+            error_estimate=axes.combine(error),
+            error_bound=None if bound is None else axes.combine(bound),
             n_iter=axes.total(self._n_iter),
             converged=axes.every(self.converged),
             loss_curve=axes.total(self._loss_curve()) if self._losses else None,

@@ -14,8 +14,8 @@ from torch.utils.dlpack import from_dlpack
 _DLPACK_CPU = 1  # kDLCPU of the DLPack standard
 _DEEPEST = 64  # NumPy's largest number of axes: deeper lists are no arrays
 _FILL = (
-    "the flow needs a value at every pixel. Fill the masked ones, e.g. {name}.filled({name}.mean()"
-    "), and pass the result."
+    "the flow needs a value at every pixel. Pass {name}.filled(0), and mask=~{name}.mask where it "
+    "is an image with missing pixels."
 )
 # Kinds of arrays that are refused, with the rest of the message: what is needed instead.
 _REFUSED = {

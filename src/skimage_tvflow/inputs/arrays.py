@@ -33,14 +33,21 @@ class Ingested:
     restore : callable
         Turns a result tensor, of any shape, into an array of the caller's kind on the caller's
         device.
+    given : torch.Tensor or None
+        Where only a part of the image is data, the tensor as it was; elsewhere `tensor` is 0 then.
     """
 
     tensor: torch.Tensor
     restore: Callable[[torch.Tensor], Any]
+    given: torch.Tensor | None = None
 
 
 def ingest(
-    image: Any, *, device: str | torch.device | None = None, name: str = "image"
+    image: Any,
+    *,
+    device: str | torch.device | None = None,
+    name: str = "image",
+    data_in: Callable[[tuple[int, ...]], torch.Tensor | None] = lambda shape: None,
 ) -> Ingested:
     """
     Copy an image of any array library into a real tensor.
@@ -58,6 +65,8 @@ def ingest(
         the best one.
     name : str
         What the error messages call the image.
+    data_in : callable
+        Given the shape, tells where the image is data; only these values need to be finite.
 
     Returns
     -------
@@ -99,9 +108,13 @@ def ingest(
     copied = values.clone() if isinstance(values, torch.Tensor) else _copy(values, dtype)
     home = copied.device
     target = home if device is None else resolve_device(device, home=home, dtype=dtype)
-    tensor = copied.to(target, dtype).contiguous()
+    tensor, given = copied.to(target, dtype).contiguous(), None
+    data = data_in(tuple(tensor.shape))
+    if data is not None:
+        given = tensor
+        tensor = torch.where(data.to(target), tensor, 0)
     _check_values(tensor, name)
-    return Ingested(tensor, lambda u: restore(u.detach().to(home).contiguous()))
+    return Ingested(tensor, lambda u: restore(u.detach().to(home).contiguous()), given)
 
 
 def _copy(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
@@ -153,8 +166,9 @@ def _check_values(tensor: torch.Tensor, name: str) -> None:
         first = tuple(bad[0].tolist())
         raise ValueError(
             f"{name} contains NaN or infinity: {len(bad)} of {count} values, the first "
-            f"({tensor[first].item()}) at {first}. The flow needs finite values. Replace them, "
-            f"e.g. by nan_to_num({name}, nan=0.0, posinf=1.0, neginf=0.0) of numpy or torch."
+            f"({tensor[first].item()}) at {first}. The flow needs finite values. Where they are "
+            f"missing pass mask=numpy.isfinite({name}); or replace them, e.g. by "
+            f"numpy.nan_to_num({name}, nan=0.0, posinf=1.0, neginf=0.0)."
         )
     # differences are taken in the dtype of the image, sums over pixels in float64
     largest = torch.finfo(tensor.dtype).max

@@ -90,8 +90,7 @@ class ImageAxes:
                 "coupled_channels=True, or leave it out."
             )
         shape = tuple(int(n) for n in shape)
-        batch = _resolve_axis("batch_axis", batch_axis, shape)
-        channel = _resolve_axis("channel_axis", channel_axis, shape)
+        batch, channel = counted_axes(shape, batch_axis, channel_axis)
         if batch is not None and batch == channel:
             raise ValueError(
                 f"batch_axis={batch_axis} and channel_axis={channel_axis} are the same axis and "
@@ -289,6 +288,33 @@ class ImageAxes:
         """Give the channels of an item, the problems of the core, an axis of their own."""
         n_channels = self.core_shape[0] // math.prod(self.batch_shape)
         return values.reshape(*values.shape[:-1], *self.batch_shape, n_channels)
+
+
+def counted_axes(
+    shape: tuple[int, ...], batch_axis: Any, channel_axis: Any
+) -> tuple[int | None, int | None]:
+    """
+    Count the axes of items and of channels from 0.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of the image.
+    batch_axis, channel_axis : int or None
+        The axes as the user gave them.
+
+    Returns
+    -------
+    tuple of int or None
+        Both, from 0 on.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If one is not an integer, or out of range.
+    """
+    batch = _resolve_axis("batch_axis", batch_axis, shape)
+    return batch, _resolve_axis("channel_axis", channel_axis, shape)
 
 
 def _leading_shape(x: torch.Tensor, trailing: tuple[int, ...], what: str) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from skimage_tvflow.inputs.arrays import ingest
-from skimage_tvflow.inputs.axes import ImageAxes
+from skimage_tvflow.inputs.axes import ImageAxes, counted_axes
+from skimage_tvflow.inputs.limits import FlowLimits, read_mask, read_weight
 from skimage_tvflow.inputs.times import RequestedTimes, resolve_times
 
 
@@ -30,6 +31,10 @@ class FlowInput:
         The times to solve for.
     restore : callable
         Turns a tensor in the caller's layout into an array of the caller's kind.
+    given : torch.Tensor of shape image.shape, or None
+        The image as it was given, where it is not data everywhere.
+    limits : FlowLimits or None
+        Where it is data, and how strongly it flows.
     """
 
     image: torch.Tensor
@@ -37,6 +42,8 @@ class FlowInput:
     spacing: tuple[float, ...]
     times: RequestedTimes
     restore: Callable[[torch.Tensor], Any]
+    given: torch.Tensor | None = None
+    limits: FlowLimits | None = None
 
     @classmethod
     def read(
@@ -48,6 +55,8 @@ class FlowInput:
         batch_axis: int | None = None,
         coupled_channels: bool = False,
         device: Any = None,
+        mask: Any = None,
+        weight: Any = None,
     ) -> FlowInput:
         """
         Check an image and times, and bring them into the layout of the core.
@@ -60,6 +69,8 @@ class FlowInput:
             The requested times.
         spacing, channel_axis, batch_axis, coupled_channels, device : object, optional
             As the caller gave them, see `ImageAxes`.
+        mask, weight : array-like, optional
+            Where the image is data, and how strongly it flows; see `FlowLimits`.
 
         Returns
         -------
@@ -71,11 +82,53 @@ class FlowInput:
         ValueError, TypeError
             If anything is not what it must be.
         """
-        times = resolve_times(t)
-        data = ingest(image, device=device)
+        times, inside, strength = resolve_times(t), None, None
+
+        def data_in(shape: tuple[int, ...]) -> torch.Tensor | None:
+            nonlocal inside
+            if mask is not None:
+                inside = read_mask(mask, shape, counted_axes(shape, batch_axis, channel_axis))
+            return inside
+
+        data = ingest(image, device=device, data_in=data_in)
         axes = ImageAxes.resolve(data.tensor.shape, batch_axis, channel_axis, coupled_channels)
-        u = axes.to_core(data.tensor)
-        return cls(u, axes, axes.spacing(spacing), times, data.restore)
+        if weight is not None:
+            strength = read_weight(weight, axes.shape, (axes.batch_axis, axes.channel_axis))
+        u, limits = axes.to_core(data.tensor), FlowLimits.resolve(inside, strength, axes)
+        given = data.given if limits else None
+        return cls(u, axes, axes.spacing(spacing), times, data.restore, given, limits)
+
+    def whole(self, x: torch.Tensor) -> Any:
+        """
+        Bring images of the flow to the caller's kind of array.
+
+        Parameters
+        ----------
+        x : torch.Tensor, shape (*lead, *image.shape)
+            Images in the caller's layout.
+
+        Returns
+        -------
+        array of the same shape
+            The same images for the caller.
+        """
+        return self.restore(x)
+
+    def difference(self, u: torch.Tensor) -> Any:
+        """
+        Bring differences of images of the flow, such as bands, to the caller.
+
+        Parameters
+        ----------
+        u : torch.Tensor, shape (*lead, N, C, *spatial)
+            Differences in the layout of the core.
+
+        Returns
+        -------
+        array of shape (*lead, *image.shape)
+            The same for the caller.
+        """
+        return self.restore(self.axes.from_core(u))
 
     def frame(self, u: torch.Tensor) -> Any:
         """
@@ -91,7 +144,7 @@ class FlowInput:
         array of shape (*lead, *image.shape)
             The same images for the caller.
         """
-        return self.restore(self.axes.from_core(u))
+        return self.whole(self.axes.from_core(u))
 
     def flow(self, u: torch.Tensor) -> Any:
         """
