@@ -13,21 +13,29 @@ import numpy as np
 from scipy import sparse
 
 
-def euler_flow(image, t, n_steps, *, spacing=None, channels=False, gap=1e-14):
+def euler_flow(
+    image, t, n_steps, *, spacing=None, channels=False, mask=None, weight=1.0, gap=1e-14
+):
     """Return the image after ``n_steps`` equal implicit Euler steps up to the time ``t``.
 
     ``channels=True``: the last axis holds channels, coupled by the norm. Every step is solved until
     its duality gap, which bounds half the squared error, is at most ``gap`` times the squared norm
-    of the image without its mean.
+    of the image without its mean. Differences to pixels outside ``mask`` are left out; ``weight``,
+    of the shape of the pixels, is the largest length of phi.
     """
     n_channels = image.shape[-1] if channels else 1
     sizes = image.shape[:-1] if channels else image.shape
     u = image.reshape(-1, n_channels).astype(np.float64)
     allowed = gap * np.sum((u - u.mean(0)) ** 2)
     matrix = gradient_matrix(sizes, spacing or (1.0,) * len(sizes))
+    if mask is not None:
+        outside = ~mask.ravel()
+        crossing = abs(matrix) @ outside.astype(float) > 0
+        matrix = sparse.csr_matrix(sparse.diags((~crossing).astype(float)) @ matrix)
+    radius = np.broadcast_to(weight, sizes).reshape(-1, 1)
     phi = np.zeros((len(sizes), len(u), n_channels))
     for _ in range(n_steps):
-        u, phi = one_step(u, t / n_steps, matrix, phi, allowed)
+        u, phi = one_step(u, t / n_steps, matrix, phi, allowed, radius)
     return u.reshape(image.shape)
 
 
@@ -42,14 +50,14 @@ def gradient_matrix(sizes, spacing):
     return sparse.csr_matrix(sparse.vstack(blocks))
 
 
-def one_step(u, tau, matrix, phi, allowed):
+def one_step(u, tau, matrix, phi, allowed, radius=1.0):
     """Return v and phi of one step of length ``tau``, from the dual variable ``phi``."""
     size = 1 / squared_norm(matrix)
     ahead, momentum = phi, 1.0
     for k in itertools.count():
         slope = -gradient(matrix, u / tau - adjoint(matrix, ahead))
         new = ahead - size * slope
-        new = new / np.maximum(1, length(new))
+        new = new * (radius / np.maximum(np.maximum(radius, length(new)), 1e-300))
         if np.sum((ahead - new) * (new - phi)) > 0:
             momentum = 1.0
         following = (1 + np.sqrt(1 + 4 * momentum**2)) / 2
@@ -58,7 +66,7 @@ def one_step(u, tau, matrix, phi, allowed):
         if k % 20 == 0:
             v = u - tau * adjoint(matrix, phi)
             du = gradient(matrix, v)
-            if tau * (length(du).sum() - np.sum(du * phi)) <= allowed:
+            if tau * ((radius * length(du)).sum() - np.sum(du * phi)) <= allowed:
                 return v, phi
 
 

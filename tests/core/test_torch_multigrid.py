@@ -13,6 +13,7 @@ from skimage_tvflow.core.backends.numba.sweep import NumbaTrajectory
 from skimage_tvflow.core.backends.torch.multigrid import Level, Subproblem, TorchMultigrid
 from skimage_tvflow.core.backends.torch.multigrid_transfer import Transfer, closed
 from skimage_tvflow.core.backends.torch.sweep import TorchTrajectory
+from skimage_tvflow.core.domain import Domain, faces_between
 from skimage_tvflow.core.operators import divergence, magnitude, pairing, total_variation
 
 # (N, C, *spatial) and the spacing
@@ -287,3 +288,33 @@ class TestCoarseProblem:
         torch.testing.assert_close(found, start, rtol=0, atol=1e-14)
         corrected = fine.correct(problem, phi, found - start)
         torch.testing.assert_close(corrected, phi, rtol=0, atol=1e-14)
+
+
+LIMITED = {
+    name: PROBLEMS[name]
+    for name in ("1-D", "2-D, odd", "2-D, coupled", "one column", "3-D, spacing 3:1:1")
+}
+
+
+@pytest.mark.parametrize("n_cycles", [0, 1])
+@pytest.mark.parametrize("shared", [False, True], ids=["own limits", "shared limits"])
+@pytest.mark.parametrize(("shape", "spacing"), LIMITED.values(), ids=list(LIMITED))
+def test_numba_and_torch_agree_within_a_domain(shape, spacing, shared, n_cycles):
+    rng = np.random.default_rng(0)
+    n, c, *sizes = (3, *shape[1:])
+    u = torch.from_numpy(rng.standard_normal((n, c, *sizes)))
+    m = 1 if shared else n
+    mask = torch.from_numpy(rng.random((m, *sizes)) > 0.1)
+    radius = torch.from_numpy(rng.random((m, *sizes))) * mask
+    domain = Domain.of(radius, faces_between(mask, radius), spacing)
+    items, lengths = np.array([0, 2]), np.array([[0.3, 0.2], [2.0, 5.0]])
+    ends = []
+    for kind in (NumbaTrajectory, TorchTrajectory):
+        trajectory = kind(u, spacing, domain=domain)
+        trajectory.advance(items, [2, 1], lengths, 20, n_cycles=n_cycles)
+        ends.append((trajectory.primal(items), trajectory.dual(items)))
+    for mine, other in zip(*ends, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-12)
+    limit = domain[items].radius + 1e-12
+    assert (magnitude(ends[0][1]) <= limit).all()
+    assert not (ends[0][1] * (1 - domain[items].faces[:, None])).any()

@@ -35,15 +35,20 @@ class ConfinedInput(FlowInput):
         The means that were taken off, in float64 where the device has it.
     data : torch.Tensor of bool, shape image.shape
         Where the image is data.
-    dilution : ndarray of shape (N,)
-        The RMS over the data is this many times that over all pixels.
+    share : ndarray of shape (N,)
+        The part of the pixels that is data.
     """
 
     domain: Domain
     strength: np.ndarray
     offset: torch.Tensor
     data: torch.Tensor
-    dilution: np.ndarray
+    share: np.ndarray
+
+    @property
+    def dilution(self) -> np.ndarray:  # numpydoc ignore=RT01
+        """The RMS over the data in units of that over all pixels, (N,)."""
+        return 1 / np.sqrt(self.share)
 
     def whole(self, x: torch.Tensor) -> Any:
         """
@@ -65,6 +70,41 @@ class ConfinedInput(FlowInput):
         for k, frame in enumerate(frames):
             torch.where(self.data, (frame + self.offset).to(x.dtype), given.to(x.dtype), out=out[k])
         return self.restore(out.reshape(x.shape))
+
+    def part(self, x: torch.Tensor) -> Any:
+        """
+        Bring differences of images of the flow to the caller's kind of array.
+
+        Parameters
+        ----------
+        x : torch.Tensor, shape (*lead, *image.shape)
+            Differences in the caller's layout.
+
+        Returns
+        -------
+        array of the same shape
+            The differences, 0 where there is no data.
+        """
+        return self.restore(torch.where(self.data, x, 0))
+
+    def as_given(self) -> dict[str, np.ndarray]:
+        """
+        Return what the caller gave.
+
+        Returns
+        -------
+        dict of ndarray of shape image.shape
+            The image, its mask and its weight.
+        """
+        assert self.limits is not None
+        weight = self.limits.weight.to(self.offset)[:, None].expand(self.image.shape)
+        image = torch.where(self.data, self.axes.from_core(self.image) + self.offset, 0)
+        arrays = {
+            "image": (image if self.given is None else self.given).to(self.image.dtype),
+            "mask": self.data,
+            "weight": self.axes.from_core(weight.contiguous()),
+        }
+        return {name: values.cpu().numpy() for name, values in arrays.items()}
 
     def without_means(self, frames: torch.Tensor) -> torch.Tensor:
         """
@@ -137,7 +177,7 @@ def confined(flow_input: FlowInput, limits: FlowLimits) -> ConfinedInput:
         strength=np.broadcast_to(peak.numpy(), n).copy(),
         offset=axes.from_core(offset),
         data=axes.from_core(data.contiguous()),
-        dilution=np.broadcast_to(1 / np.sqrt(share), n).copy(),
+        share=np.broadcast_to(share, n).copy(),
     )
 
 

@@ -63,10 +63,10 @@ def transform_each(
     """
     axes, times = flow_input.axes, np.asarray(t)
     if axes.batch_shape != times.shape[1:]:
-        items = f"{axes.batch_shape[0]} items" if axes.batch_shape else "no batch_axis"
+        found = f"{axes.batch_shape[0]} items" if axes.batch_shape else "no batch_axis"
         raise ValueError(
             f"t has shape {times.shape}, a column of times for each item of a batch, and the image "
-            f"has {items}. Pass t of shape (T, B) with batch_axis=0 for B items, or a row of times."
+            f"has {found}. Pass t of shape (T, B) with batch_axis=0 for B items, or a row of times."
         )
     n_each = len(flow_input.image) // times.shape[1]
     u = flow_input.image.new_empty((len(times), *flow_input.image.shape))

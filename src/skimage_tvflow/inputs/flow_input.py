@@ -98,6 +98,11 @@ class FlowInput:
         given = data.given if limits else None
         return cls(u, axes, axes.spacing(spacing), times, data.restore, given, limits)
 
+    @property
+    def dilution(self) -> Any:  # numpydoc ignore=RT01
+        """The RMS over the data in units of that over all pixels, a number or (N,)."""
+        return 1.0
+
     def whole(self, x: torch.Tensor) -> Any:
         """
         Bring images of the flow to the caller's kind of array.
@@ -114,21 +119,21 @@ class FlowInput:
         """
         return self.restore(x)
 
-    def difference(self, u: torch.Tensor) -> Any:
+    def part(self, x: torch.Tensor) -> Any:
         """
-        Bring differences of images of the flow, such as bands, to the caller.
+        Bring differences of images of the flow, such as bands, to the caller's kind of array.
 
         Parameters
         ----------
-        u : torch.Tensor, shape (*lead, N, C, *spatial)
-            Differences in the layout of the core.
+        x : torch.Tensor, shape (*lead, *image.shape)
+            Differences in the caller's layout.
 
         Returns
         -------
-        array of shape (*lead, *image.shape)
+        array of the same shape
             The same for the caller.
         """
-        return self.restore(self.axes.from_core(u))
+        return self.restore(x)
 
     def frame(self, u: torch.Tensor) -> Any:
         """

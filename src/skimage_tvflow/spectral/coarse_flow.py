@@ -16,9 +16,11 @@ import torch
 from torch import Tensor
 
 from skimage_tvflow.core import operators
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.extinction import remaining_time
 from skimage_tvflow.core.frames import OutputRequest
-from skimage_tvflow.core.integrate import integrate
+from skimage_tvflow.core.integrate import Method, integrate
+from skimage_tvflow.core.integrators.automatic_steps import AutomaticSteps
 from skimage_tvflow.core.integrators.euler_segment import EulerSettings
 from skimage_tvflow.core.integrators.given_steps import GivenIterations
 from skimage_tvflow.core.progress import Report
@@ -34,6 +36,8 @@ _FIRST, _RATIO = 0.005, 1.2
 _SWITCH = 5.0
 # Relative error of the implicit steps' solves.
 _TOL = 5e-3
+# The same on a domain, where the steps are chosen by themselves, in parts of what is left.
+_TOL_ON_A_DOMAIN = 3e-2
 # Times that are solved together, with as many iterations each.
 _CHUNK = 6
 # An item with less than this part of its deviation left is counted as extinct.
@@ -109,6 +113,8 @@ def rough_flow(
     t_max: float | None,
     report: Report | None = None,
     keep: Callable[[Tensor], Tensor] = lambda frame: frame,
+    domain: Domain | None = None,
+    strength: np.ndarray | float = 1.0,
 ) -> RoughFlow:
     """
     Compute the flow roughly, up to extinction or to a time.
@@ -125,6 +131,9 @@ def rough_flow(
         It is told the fraction of the work done.
     keep : callable, optional
         Stores a tensor and returns the stored one.
+    domain, strength : Domain or None, and ndarray or float
+        The limits of the flow. On a domain all frames have all pixels, as halving them would let
+        pieces touch.
 
     Returns
     -------
@@ -135,8 +144,11 @@ def rough_flow(
     u, finest = image - mean, min(spacing)
     largest = float(u.abs().max())  # squares of values such as 1e200 are out of range
     scale = float(operators.rms(u / largest).max()) * largest
-    unit = scale * finest
-    march = _March((u / scale).float(), [h / finest for h in spacing])
+    strongest = float(np.max(strength))
+    unit = scale * finest / strongest
+    own = u / scale if domain is not None else (u / scale).float()
+    limits = domain and domain.rescaled(finest), strength / strongest
+    march = _March(own, [h / finest for h in spacing], *limits)
     horizon = np.inf if t_max is None else t_max / unit
     frames: list[RoughFrame] = []
 
@@ -161,7 +173,14 @@ def rough_flow(
 class _March:
     """The way from one time to the next: times in deviations, and a grid that gets coarser."""
 
-    def __init__(self, u: Tensor, spacing: Sequence[float]) -> None:
+    def __init__(
+        self,
+        u: Tensor,
+        spacing: Sequence[float],
+        domain: Domain | None,
+        strength: np.ndarray | float,
+    ) -> None:
+        self._domain, self._strength = domain, strength
         self._now, self._next, self._until = 0.0, _FIRST, _SWITCH
         self._last: list[tuple[float, Tensor]] = [(0.0, u)]
         self._spacing, self._start = tuple(spacing), operators.rms(u).cpu().numpy()
@@ -211,11 +230,22 @@ class _March:
         start, u = self._last[-1]
         step = (times[-1] - times[-2] if times[1:] else times[-1] - start) / min(self._spacing)
         n_iter = int(even(iterations_for(np.array([step]), _TOL, "accelerated"), 2**12)[0])
-        settings = EulerSettings(1, 1, None, n_iter, "accelerated")
-        method = partial(GivenIterations, settings)
-        shifted = [t - start for t in times]
-        request = OutputRequest()
-        flow = integrate(u, shifted, self._spacing, method, request=request, report=report)
+        if self._domain is None:
+            settings = EulerSettings(1, 1, None, n_iter, "accelerated")
+            method: Method = partial(GivenIterations, settings)
+        else:
+            settings = EulerSettings(None, 2, _TOL_ON_A_DOMAIN, 2**11, "accelerated")
+            method = partial(AutomaticSteps, settings)
+        flow = integrate(
+            u,
+            [t - start for t in times],
+            self._spacing,
+            method,
+            request=OutputRequest(),
+            domain=self._domain,
+            strength=self._strength,
+            report=report,
+        )
         images = (part.u[:, m] for part in flow for m in range(len(part.times)))
         for time, v in zip(times, images, strict=True):
             self._note(time, v)
@@ -231,11 +261,14 @@ class _March:
         gone = np.isinf(self.extinction) & (left < _GONE * self._start)
         if gone.any():
             before, w = self._last[-2]
-            remaining = remaining_time(w - _mean_of(w), self._spacing)
+            remaining = remaining_time(w - _mean_of(w), self._spacing, self._domain)
+            remaining = remaining / self._strength
             self.extinction = np.where(gone, before + remaining, self.extinction)
 
     def _halve(self) -> None:
         self._until *= 2
+        if self._domain is not None:
+            return
         halving, u = Halving.of(self._last[-1][1], self._spacing)
         if not halving.axes:
             return

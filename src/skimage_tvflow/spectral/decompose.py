@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -24,6 +25,8 @@ def spectral_decompose(
     times: Any,
     *,
     flow: BaseTVFlow | None = None,
+    mask: Any = None,
+    weight: Any = None,
     callback: Callback | None = None,
 ) -> SpectralDecomposition:
     r"""Take an image apart into bands, each of which vanishes at its own time of the TV flow.
@@ -43,6 +46,9 @@ def spectral_decompose(
         increasing times > 0: one band for each but the last, where the last band ends.
     flow : estimator, optional
         Computes the flow and knows the axes of the image; ``ChambolleTVFlow()`` by default.
+    mask, weight : array-like, optional
+        Where the image is data, and how strongly it flows: as for `ChambolleTVFlow.transform`.
+        Bands are 0 where there is no data, and the residual is the image.
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, at least
         every 50 ms, in the thread that called; returning True stops.
@@ -87,7 +93,7 @@ def spectral_decompose(
     """
     report = WorkReport.of(callback)
     times = check_times(times)
-    return decompose(*check_input(image, flow), times, report)
+    return decompose(*check_input(image, flow, mask, weight), times, report)
 
 
 def decompose(
@@ -151,7 +157,7 @@ def collect_bands(
     widths = (moments[2:] - moments[:-2]) / 2
     return SpectralDecomposition(
         times=moments[1:-1],
-        bands=flow_input.restore(images),
+        bands=flow_input.part(images),
         residual=flow_input.frame(band.image.to(images.dtype)),
         spectrum=(norms.T / widths).T,
         slope_power=powers,
@@ -165,6 +171,8 @@ def iter_bands(
     times: Any,
     *,
     flow: BaseTVFlow | None = None,
+    mask: Any = None,
+    weight: Any = None,
     callback: Callback | None = None,
 ) -> Iterator[SpectralBand]:
     """The bands of an image one at a time, without holding them all.
@@ -176,6 +184,8 @@ def iter_bands(
     times : int, or sequence of K >= 2 floats
         As for `spectral_decompose`.
     flow : estimator, optional
+        As for `spectral_decompose`.
+    mask, weight : array-like, optional
         As for `spectral_decompose`.
     callback : callable, optional
         As for `spectral_decompose`; what is done between two bands by whoever iterates does not
@@ -205,11 +215,16 @@ def iter_bands(
     """
     report = WorkReport.of(callback)
     times = check_times(times)
-    flow, flow_input = check_input(image, flow)
+    flow, flow_input = check_input(image, flow, mask, weight)
     chosen = choose_times(flow_input, times, report)
     bands = fork_safe_items(flow_bands(flow, flow_input, *chosen))
     dtype = flow_input.image.dtype
-    return (SpectralBand(time, flow_input.frame(band.to(dtype))) for time, band, _ in bands)
+    axes = flow_input.axes
+    give = {True: flow_input.part, False: flow_input.whole}
+    return (
+        SpectralBand(time, give[math.isfinite(time)](axes.from_core(band.to(dtype))))
+        for time, band, _ in bands
+    )
 
 
 def _sums(x: Tensor) -> np.ndarray:

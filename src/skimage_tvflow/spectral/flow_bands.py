@@ -55,7 +55,9 @@ class Band(NamedTuple):
     slope: Tensor
 
 
-def check_input(image: Any, flow: Any, **defaults: Any) -> tuple[BaseTVFlow, FlowInput]:
+def check_input(
+    image: Any, flow: Any, mask: Any = None, weight: Any = None, **defaults: Any
+) -> tuple[BaseTVFlow, FlowInput]:
     """
     Check that a flow is an estimator, and read an image, once, as it takes it.
 
@@ -65,6 +67,8 @@ def check_input(image: Any, flow: Any, **defaults: Any) -> tuple[BaseTVFlow, Flo
         What the caller passed.
     flow : estimator or None
         What the caller passed; it knows the axes of the image.
+    mask, weight : array-like or None
+        As for `ChambolleTVFlow.transform`.
     **defaults : dict
         Parameters of the ``ChambolleTVFlow`` that None stands for.
 
@@ -86,7 +90,7 @@ def check_input(image: Any, flow: Any, **defaults: Any) -> tuple[BaseTVFlow, Flo
             f"flow must be an estimator of the TV flow, got {flow!r}. Pass "
             "flow=ChambolleTVFlow(), or leave it out."
         )
-    return flow, flow._check_input(image, 0.0)
+    return flow, flow._check_input(image, 0.0, mask, weight)
 
 
 def flow_bands(

@@ -37,6 +37,8 @@ def scale_space(
     coupled_channels: bool = False,
     spacing: Any = None,
     device: Any = None,
+    mask: Any = None,
+    weight: Any = None,
     certify: bool = False,
     refine: bool = True,
     max_bytes: int = 2**30,
@@ -67,6 +69,8 @@ def scale_space(
         `flow`, otherwise 1e-3.
     channel_axis, batch_axis, coupled_channels, spacing, device : optional
         As for `ChambolleTVFlow`. The items of a batch have their knots in common.
+    mask, weight : array-like, optional
+        Where the image is data, and how strongly it flows: as for `ChambolleTVFlow.transform`.
     certify : bool, optional
         Also compute `error_bound` at the knots, which takes about as long as the flow itself.
     refine : bool, optional
@@ -131,7 +135,9 @@ def scale_space(
     if tol is not None:
         tol = check_number(tol, "tol", 0, 1, example=_TOL, open_ends=True)
     max_bytes = check_number(max_bytes, "max_bytes", 0, example=2**30, integer=True)
-    flow, flow_input = check_input(image, flow, **own, tol=_TOL if tol is None else tol)
+    flow, flow_input = check_input(
+        image, flow, mask, weight, **own, tol=_TOL if tol is None else tol
+    )
     tol = tol or getattr(flow, "tol", None) or _TOL
     size = flow_input.image.nbytes * _FRAMES
     store = FrameStore(size > max_bytes, folder)

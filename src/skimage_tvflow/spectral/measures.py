@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from skimage_tvflow.core import operators
+from skimage_tvflow.core.domain import Domain
 from skimage_tvflow.core.operators import exact_dtype
+from skimage_tvflow.estimators.confined_input import ConfinedInput
 from skimage_tvflow.inputs.axes import ImageAxes
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.spectral.knots import Knots
@@ -33,12 +36,19 @@ class Measures:
         Standard deviations of the items of the core; 0 for constant ones only.
     tol : float
         Largest error, in deviations.
+    domain, strength : Domain or None, and ndarray or float
+        The limits of the flow, see `ConfinedInput`.
+    dilution : ndarray or float
+        The RMS over the data in units of that over all pixels.
     """
 
     axes: ImageAxes
     spacing: tuple[float, ...]
     deviation: np.ndarray
     tol: float
+    domain: Domain | None = None
+    strength: Any = 1.0
+    dilution: Any = 1.0
 
     @classmethod
     def of(cls, flow_input: FlowInput, tol: float) -> Measures:
@@ -57,7 +67,11 @@ class Measures:
         Measures
             Its measures.
         """
-        return cls(flow_input.axes, flow_input.spacing, deviations(flow_input.image), tol)
+        grid, dilution = (flow_input.axes, flow_input.spacing), flow_input.dilution
+        deviation = deviations(flow_input.image) * dilution
+        if not isinstance(flow_input, ConfinedInput):
+            return cls(*grid, deviation, tol)
+        return cls(*grid, deviation, tol, flow_input.domain, flow_input.strength, dilution)
 
     @property
     def unit(self) -> np.ndarray:  # numpydoc ignore=RT01
@@ -95,8 +109,24 @@ class Measures:
             One for each item.
         """
         scaled = u if self._scale == 1 else u / self._scale
-        variation = operators.total_variation(scaled, self.spacing).cpu().numpy()
-        return self.axes.total(variation * self._scale)
+        variation = operators.total_variation(scaled, self.spacing, self.domain).cpu().numpy()
+        return self.axes.total(variation * self.strength * self._scale)
+
+    def left(self, image: Tensor) -> np.ndarray:
+        """
+        Compute how far images are from their ends.
+
+        Parameters
+        ----------
+        image : torch.Tensor of shape (N, C, *spatial)
+            Images of the flow.
+
+        Returns
+        -------
+        numpy.ndarray of shape (N,)
+            RMS distances over the data.
+        """
+        return deviations(image) * self.dilution
 
     def curvature(self, knots: Knots, k: int) -> np.ndarray:
         """
@@ -117,7 +147,7 @@ class Measures:
         first, second = np.diff(knots.times[k - 1 : k + 2]) / knots.unit
         between = torch.lerp(knots.frames[k - 1], knots.frames[k + 1], first / (first + second))
         off = self.axes.to_core((between - knots.frames[k]) / self._scale)
-        distance = operators.rms(off).cpu().numpy() * self._scale
+        distance = operators.rms(off).cpu().numpy() * self._scale * self.dilution
         relative = distance / np.where(self.deviation > 0, self.deviation, np.inf)
         worst = relative.reshape(*self.axes.batch_shape, -1).max(-1)
         return worst * self.unit * 2 / (first * second)
@@ -161,7 +191,7 @@ class Measures:
         for k in range(len(knots.times) - 1, -1, -1):
             moving = (found < 0) & (knots.variation[k] > STILL * knots.variation[0])
             if moving.any():
-                left = self.axes.combine(deviations(self.axes.to_core(knots.frames[k])))
+                left = self.axes.combine(self.left(self.axes.to_core(knots.frames[k])))
                 found[moving & (left > allowed)] = k
             if (found[self.unit > 0] >= 0).all():
                 break

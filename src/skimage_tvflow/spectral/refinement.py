@@ -24,7 +24,7 @@ from skimage_tvflow.inputs.times import resolve_times
 from skimage_tvflow.spectral.coarse_flow import rough_flow
 from skimage_tvflow.spectral.frame_store import FrameStore
 from skimage_tvflow.spectral.knots import Knots, plan_times
-from skimage_tvflow.spectral.measures import STILL, Measures, deviations
+from skimage_tvflow.spectral.measures import STILL, Measures
 
 # Tolerance of the rough space's knots, in deviations.
 _ROUGH_TOL = 0.015
@@ -111,7 +111,10 @@ class Growth:
         if not moving.any() or t_max == 0:
             return knots, np.empty(0)
         flow_input = self.flow_input
-        rough = rough_flow(flow_input.image, flow_input.spacing, t_max, report, self.store.keep)
+        limits = self.measures.domain, self.measures.strength
+        rough = rough_flow(
+            flow_input.image, flow_input.spacing, t_max, report, self.store.keep, *limits
+        )
         knots = dataclasses.replace(knots, unit=rough.unit)
         times = np.array([frame.time for frame in rough.frames])
         allowed = np.where(moving, self.measures.deviation, np.inf)
@@ -119,11 +122,12 @@ class Growth:
         end = float(min(extinction, np.inf if t_max is None else t_max))
         if end == t_max:
             times[-1] = end  # to the last digit
-        plan = partial(plan_times, times / rough.unit, rough.bend, end / rough.unit)
+        bend = rough.bend * self.measures.dilution
+        plan = partial(plan_times, times / rough.unit, bend, end / rough.unit)
         for time in plan(_ROUGH_TOL * allowed) * rough.unit:
             k = int(np.abs(times - time).argmin())
             if knots.times[-1] < times[k] <= end:
-                image, error = rough.frames[k].image(), rough.error[k]
+                image, error = rough.frames[k].image(), rough.error[k] * self.measures.dilution
                 frame = Frame(float(times[k]), image, error, np.full_like(error, np.nan))
                 knots = self.put(knots, frame, False)
                 if report is not None:
@@ -230,16 +234,18 @@ class Growth:
         ahead = iter(times)
         for frames in flow._integrate(requested, request=request, report=report):
             for m in range(len(frames.times)):
-                error = np.hypot(before, np.nan_to_num(frames.error[:, m]))
+                dilution = self.measures.dilution
+                error = np.hypot(before, dilution * np.nan_to_num(frames.error[:, m]))
                 # The exact flow from a wrong beginning does not get further from the right one.
-                added = bound + (np.nan if frames.bound is None else frames.bound[:, m])
+                certified = np.nan if frames.bound is None else frames.bound[:, m]
+                added = bound + dilution * certified
                 yield Frame(float(next(ahead)), frames.u[:, m].contiguous(), error, added)
         flow._warn(frames.error.T, frames.converged, image.dtype, frames.hidden)
 
     def _tightened(self, image: Tensor) -> BaseTVFlow:
         """The estimator with a tolerance for what is left, which is relative to its deviation."""
         tol = getattr(self.flow, "tol", None)
-        left = deviations(image)
+        left = self.measures.left(image)
         moving = left > STILL * self.measures.deviation
         if tol is None or not moving.any():
             return self.flow
@@ -267,7 +273,7 @@ class Growth:
         end = float(self.measures.extinction(knots).max())
         error = self.measures.per_item(knots.error[last])
         # The flow never gets further from its mean than it is.
-        left = deviations(self.flow_input.axes.to_core(knots.frames[last]))
+        left = self.measures.left(self.flow_input.axes.to_core(knots.frames[last]))
         bound = self.measures.per_item(knots.bound[last]) + left
         return self.put(knots.first(last + 1), Frame(end, self._mean(), error, bound), True)
 

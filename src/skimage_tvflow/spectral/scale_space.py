@@ -225,7 +225,7 @@ class ScaleSpace:
             Together with ``low_pass(t)`` the image.
         """
         knots = self._knots
-        return self._restore(knots.frames[0] - self._remainder(knots, t))
+        return self._difference(knots.frames[0] - self._remainder(knots, t))
 
     def band_pass(self, t1: float, t2: float) -> Any:
         """Keep what vanishes from `t1` on and before `t2`.
@@ -240,7 +240,7 @@ class ScaleSpace:
         array of shape image.shape
             Together with ``band_stop(t1, t2)`` the image.
         """
-        return self._restore(self._band(self._knots, t1, t2))
+        return self._difference(self._band(self._knots, t1, t2))
 
     def band_stop(self, t1: float, t2: float) -> Any:
         """Remove what vanishes from `t1` on and before `t2`.
@@ -386,7 +386,10 @@ class ScaleSpace:
             )
 
     def _restore(self, image: Tensor) -> Any:
-        return self._growth.flow_input.restore(image)
+        return self._growth.flow_input.whole(image)
+
+    def _difference(self, image: Tensor) -> Any:
+        return self._growth.flow_input.part(image)
 
     def _ends_in_means(self, knots: Knots) -> bool:
         return self._growth.t_max is None or not knots.variation[-1].any()

@@ -15,7 +15,7 @@ import torch
 
 from skimage_tvflow.atomic_write import atomic_write
 from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
-from skimage_tvflow.inputs.flow_input import FlowInput
+from skimage_tvflow.estimators.confined_input import ConfinedInput, read_confined
 from skimage_tvflow.spectral.frame_store import FrameStore
 from skimage_tvflow.spectral.knots import Knots
 from skimage_tvflow.spectral.measures import Measures
@@ -70,6 +70,8 @@ def save_space(
     arrays: dict[str, Any] = {name: getattr(knots, name) for name in _ARRAYS}
     arrays |= {f"frame{k:05}": frame.cpu().numpy() for k, frame in enumerate(knots.frames)}
     arrays |= {"about": np.array(json.dumps(about)), "plan": plan}
+    if isinstance(growth.flow_input, ConfinedInput):
+        arrays |= growth.flow_input.as_given()
     with atomic_write(Path(path)) as partial:
         np.savez(partial, **arrays)
 
@@ -123,13 +125,12 @@ def _rebuild(
     frames = tuple(torch.from_numpy(entries[f"frame{k:05}"]) for k in range(count))
     if any(len(values) != count for values in arrays.values()) or not count:
         raise ValueError("its arrays do not fit together")
-    flow_input = FlowInput.read(
-        frames[0].numpy(),
-        spacing=about["spacing"],
-        channel_axis=about["channel_axis"],
-        batch_axis=about["batch_axis"],
-        coupled_channels=about["coupled_channels"],
-    )
+    image, mask, weight = frames[0].numpy(), None, None
+    if "mask" in entries:
+        image, mask, weight = (entries[name] for name in ("image", "mask", "weight"))
+    names = "spacing", "channel_axis", "batch_axis", "coupled_channels"
+    grid = [about[name] for name in names]
+    flow_input = read_confined(image, 0.0, *grid, None, mask, weight)
     flow = ChambolleTVFlow(**(about["flow"] or {}))
     growth = Growth(
         flow_input=flow_input,
