@@ -95,11 +95,16 @@ class TestDenoise:
         for sigma in (-1, np.nan, np.inf):
             with pytest.raises(ValueError, match=r"sigma must be finite and >= 0, got .* Pass"):
                 denoise(camera(16), sigma)
-        for sigma in (True, np.ones(2), "0.1", None.__class__):
+        for sigma in (np.ones(2), np.ones((5, 5))):
+            with pytest.raises(ValueError, match=r"sigma has shape .* Pass a sigma of the shape"):
+                denoise(camera(16), sigma)
+        with pytest.raises(ValueError, match=r"sigma has 2 values, and the image 3"):
+            denoise(np.ones((8, 8, 3)), [1, 2], channel_axis=-1)
+        with pytest.raises(ValueError, match=r"counts are >= 0"):
+            denoise(camera(16) - 1, variance_stabilize=True)
+        for sigma in (True, "0.1", None.__class__):
             with pytest.raises(TypeError, match=r"sigma must be a number, got .* Pass sigma=0\.1"):
                 denoise(camera(16), sigma)
-        with pytest.raises(ValueError, match=r"batch_axis=0, and one image at a time .* Pass"):
-            denoise(camera(16), flow=ChambolleTVFlow(batch_axis=0))
         with pytest.raises(ValueError, match=r"channel_axis=-1 and a flow were given.* Pass"):
             denoise(camera(16), flow=ChambolleTVFlow(), channel_axis=-1)
 

@@ -3,8 +3,9 @@
 Each function is short: read it as a recipe, and change it for your own images.
 """
 
+from skimage_tvflow.applications.denoise import denoise
 from skimage_tvflow.applications.fusion import fuse
-from skimage_tvflow.applications.noise import denoise, noise_level
+from skimage_tvflow.applications.noise import noise_level
 from skimage_tvflow.applications.scales import select_scale
 from skimage_tvflow.applications.texture import separate_texture
 

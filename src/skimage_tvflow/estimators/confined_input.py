@@ -223,3 +223,63 @@ def pose_problem(flow_input: FlowInput, dtype: torch.dtype | None = None) -> Pro
     if not isinstance(flow_input, ConfinedInput):
         return Problem.of(image, flow_input.spacing)
     return Problem.of(image, flow_input.spacing, flow_input.domain, flow_input.strength)
+
+
+@dataclass(frozen=True)
+class RawImage:
+    """
+    An image in the layout of the core, its values as they were given.
+
+    Attributes
+    ----------
+    image : torch.Tensor of shape (N, C, *spatial)
+        The image; masked pixels hold any finite value.
+    data : torch.Tensor of bool, shape (N, *spatial)
+        Where it is data.
+    """
+
+    image: torch.Tensor
+    data: torch.Tensor
+
+    @classmethod
+    def of(cls, flow_input: FlowInput) -> RawImage:
+        """
+        Undo what an input is changed by for the core.
+
+        Parameters
+        ----------
+        flow_input : FlowInput
+            The input.
+
+        Returns
+        -------
+        RawImage
+            Its image.
+        """
+        image = flow_input.image
+        if not isinstance(flow_input, ConfinedInput):
+            return cls(image, torch.ones_like(image[:, 0], dtype=torch.bool))
+        axes = flow_input.axes
+        raw = (image + axes.to_core(flow_input.offset)).to(image.dtype)
+        return cls(raw, axes.to_core(flow_input.data)[:, 0])
+
+
+def read_raw(image: Any, *, channel_axis: int | None = None, mask: Any = None) -> RawImage:
+    """
+    Read an image as `RawImage`.
+
+    Parameters
+    ----------
+    image : array-like
+        The image.
+    channel_axis : int, optional
+        Axis of the channels.
+    mask : array-like of bool, optional
+        True where the image is data.
+
+    Returns
+    -------
+    RawImage
+        Its values.
+    """
+    return RawImage.of(read_confined(image, 0.0, None, channel_axis, None, False, None, mask, None))

@@ -112,7 +112,7 @@ def read_mask(mask: Any, shape: tuple[int, ...], dropped: tuple[int | None, ...]
             f"mask must be an array of bool, True where the image is data, got {values.dtype}. "
             "Pass mask=numpy.isfinite(image), or mask=labels > 0."
         )
-    return torch.from_numpy(_stretched(values, "mask", shape, dropped))
+    return torch.from_numpy(stretched(values, "mask", shape, dropped))
 
 
 def read_weight(
@@ -158,7 +158,7 @@ def read_weight(
         )
     if not values.any():
         raise ValueError("weight is 0 everywhere, so nothing flows. Pass t=0 for that.")
-    return torch.from_numpy(_stretched(values, "weight", shape, dropped))
+    return torch.from_numpy(stretched(values, "weight", shape, dropped))
 
 
 def _values(given: Any, name: str) -> np.ndarray:
@@ -166,10 +166,33 @@ def _values(given: Any, name: str) -> np.ndarray:
     return values.cpu().numpy() if isinstance(values, torch.Tensor) else np.asarray(values)
 
 
-def _stretched(
+def stretched(
     values: np.ndarray, name: str, shape: tuple[int, ...], dropped: tuple[int | None, ...]
 ) -> np.ndarray:
-    """Repeat values along the axes that they lack, or that have one entry."""
+    """
+    Repeat values along the axes that they lack, or that have one entry.
+
+    Parameters
+    ----------
+    values : ndarray
+        The values.
+    name : str
+        What the messages call them.
+    shape : tuple of int
+        The shape that is wanted.
+    dropped : tuple of int or None
+        Axes that the values may lack, counted from 0.
+
+    Returns
+    -------
+    ndarray of that shape
+        A new array.
+
+    Raises
+    ------
+    ValueError
+        If they do not fit.
+    """
     axes = sorted(axis for axis in dropped if axis is not None)
     for lacking in ([], *[[axis] for axis in axes], axes):
         if values.ndim == len(shape) - len(lacking):
