@@ -19,6 +19,10 @@ from skimage_tvflow.spectral.knots import Knots
 
 # An item whose total variation is below this part of the image's is at its mean.
 STILL = 1e-6
+# The part of the tolerance for the estimated interpolation error. Where a structure merges within
+# an interval, the knots around it see less of it than there is: up to three times less, found on 8
+# images.
+INTERPOLATED = 0.45
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ class Measures:
         numpy.ndarray of shape (K - 1,)
             For every interval the largest error of an item over the largest that is allowed.
         """
-        allowed = np.where(self.unit > 0, self.unit, np.inf) * self.tol
+        allowed = np.where(self.unit > 0, self.unit, np.inf) * self.tol * INTERPOLATED
         errors = knots.interpolation_errors() / allowed
         return errors.reshape(len(errors), -1).max(1)
 

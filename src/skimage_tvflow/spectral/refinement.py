@@ -24,7 +24,7 @@ from skimage_tvflow.inputs.times import resolve_times
 from skimage_tvflow.spectral.coarse_flow import rough_flow
 from skimage_tvflow.spectral.frame_store import FrameStore
 from skimage_tvflow.spectral.knots import Knots, plan_times
-from skimage_tvflow.spectral.measures import STILL, Measures
+from skimage_tvflow.spectral.measures import INTERPOLATED, STILL, Measures
 
 # Tolerance of the rough space's knots, in deviations.
 _ROUGH_TOL = 0.015
@@ -135,7 +135,7 @@ class Growth:
         if end == extinction:
             nothing = np.full_like(rough.error[-1], np.nan)
             knots = self.put(knots, Frame(end, self._mean(), rough.error[-1], nothing), False)
-        fine = plan(self.measures.tol * allowed) * rough.unit
+        fine = plan(INTERPOLATED * self.measures.tol * allowed) * rough.unit
         if t_max is None or extinction < t_max:
             fine = np.append(fine, np.multiply(_BEYOND, end))
         if t_max is not None:
