@@ -50,7 +50,9 @@ def atomic_write(target: Path) -> Iterator[Path]:
             with suppress(OSError):
                 old.unlink()
     unique = f"{os.getpid()}.{uuid.uuid4().hex[:8]}"
-    partial = target.with_name(f".{digest}.{unique}.part{target.suffix}")
+    # Writers tell OME-TIFF by both of its extensions.
+    ending = "".join(target.suffixes[-2:] if ".ome" in target.suffixes else target.suffixes[-1:])
+    partial = target.with_name(f".{digest}.{unique}.part{ending}")
     _in_progress.add(partial)
     try:
         yield partial

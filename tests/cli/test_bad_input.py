@@ -33,7 +33,7 @@ def test_values_that_are_no_numbers(refused, step, tmp_path, value):
         f"bad.tif: image contains NaN or infinity: 1 of 48 values, the first ({value}) at (2, 3)"
         in message
     )
-    assert "The flow needs finite values. Replace them" in message
+    assert "The flow needs finite values. Where they are missing" in message
 
 
 def test_complex_values(refused, step, tmp_path):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import ome_types
 import pytest
 import tifffile
 from PIL import Image
@@ -50,14 +51,47 @@ def test_no_resolution_is_invented(tvflow, tmp_path, volume):
     assert set(description) == {"shape", "axes", "times"}
 
 
-def test_units_of_imagej_are_kept(tvflow, tmp_path, volume):
-    axes, page, description = flow_of(
-        tvflow, tmp_path, volume, imagej=True, resolution=RESOLUTION,
-        metadata={"axes": "ZYX", "unit": "um", "spacing": 2.5},
-    )  # fmt: skip
-    assert axes == "TZYX"
-    assert (description["unit"], description["spacing"]) == ("um", 2.5)
-    assert page.resolution == (5, 10)
+@pytest.mark.parametrize("name", ["out.tif", "out.ome.tif"])
+@pytest.mark.parametrize("kind", ["ImageJ", "OME"])
+def test_pixel_sizes_are_found_again_by_imagej_and_ome(tvflow, tmp_path, volume, kind, name):
+    if kind == "ImageJ":
+        written = {"imagej": True, "resolution": (5, 10)}
+        written["metadata"] = {"axes": "ZYX", "unit": "um", "spacing": 2.5}
+    else:
+        sizes = {"PhysicalSizeX": 200, "PhysicalSizeY": 0.1, "PhysicalSizeZ": 2.5}
+        units = {"PhysicalSizeXUnit": "nm"}
+        written = {"ome": True, "metadata": {"axes": "ZYX", **sizes, **units}}
+    tifffile.imwrite(tmp_path / "in.tif", volume, **written)
+    output = tmp_path / name
+    outcome = tvflow("flow", tmp_path / "in.tif", "-t", 0, "-t", 0.1, "-o", output)
+    assert outcome.status == 0, outcome.err
+    with tifffile.TiffFile(output) as tif:
+        assert tif.series[0].axes == "TZYX"
+        np.testing.assert_array_equal(tif.asarray()[0], volume)
+        if tif.is_imagej:
+            about = tif.imagej_metadata
+            assert (about["unit"], about["spacing"]) == ("um", 2.5)
+            assert json.loads(about["times"]) == [0.0, 0.1]
+            np.testing.assert_allclose(tif.pages.first.resolution, (5, 10))
+    assert tif.is_imagej == (name == "out.tif")
+    if name == "out.ome.tif":
+        pixels = ome_types.from_tiff(output).images[0].pixels
+        found = [pixels.physical_size_z, pixels.physical_size_y, pixels.physical_size_x]
+        assert found == pytest.approx([2.5, 0.1, 0.2])
+        assert pixels.physical_size_x_unit.value == "µm"
+    again = read_picture(output)
+    assert again.spacing == pytest.approx({"Z": 2.5, "Y": 0.1, "X": 0.2})
+
+
+def test_colours_with_pixel_sizes_become_channels(tvflow, tmp_path):
+    colour = np.random.default_rng(0).integers(0, 255, (6, 5, 3), dtype=np.uint8)
+    about = {"axes": "YXS", "unit": "um"}
+    tifffile.imwrite(tmp_path / "in.tif", colour, imagej=True, resolution=(2, 2), metadata=about)
+    outcome = tvflow("flow", tmp_path / "in.tif", "-t", 0, "-o", tmp_path / "out.tif")
+    assert outcome.status == 0, outcome.err
+    with tifffile.TiffFile(tmp_path / "out.tif") as tif:
+        assert tif.series[0].axes == "CYX"
+        np.testing.assert_array_equal(np.moveaxis(tif.asarray(), 0, -1), colour)
 
 
 def test_pixel_sizes_of_ome_are_kept(tvflow, tmp_path, volume):

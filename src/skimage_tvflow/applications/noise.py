@@ -28,7 +28,13 @@ _APART, _BLOCK, _FLATTEST, _NOT_WHITE = 3, 8, 0.1, 2.5
 
 
 @fork_safe()
-def noise_level(image: Any, *, channel_axis: int | None = None, mask: Any = None) -> float:
+def noise_level(
+    image: Any,
+    *,
+    channel_axis: int | None = None,
+    batch_axis: int | None = None,
+    mask: Any = None,
+) -> Any:
     """Estimate the standard deviation of the white noise in an image.
 
     Parameters
@@ -37,12 +43,14 @@ def noise_level(image: Any, *, channel_axis: int | None = None, mask: Any = None
         A noisy image.
     channel_axis : int, optional
         Axis of the channels. The estimates of those that have noise are averaged.
+    batch_axis : int, optional
+        Axis of independent images.
     mask : array-like of bool, optional
         True where the image is data.
 
     Returns
     -------
-    float
+    float, or ndarray of shape (B,) with a batch axis
         In the values of the image; 0 for a constant image.
 
     Raises
@@ -79,11 +87,16 @@ def noise_level(image: Any, *, channel_axis: int | None = None, mask: Any = None
     >>> round(noise_level(noise), 2)
     0.1
     """
-    raw = read_raw(image, channel_axis=channel_axis, mask=mask)
-    channels = raw.image.flatten(0, 1).cpu().numpy()
-    inside = np.broadcast_to(raw.data.cpu().numpy(), raw.image.shape[:1] + raw.image.shape[2:])
-    levels = [level_of(c, d) for c, d in zip(channels, inside, strict=True) if varies(c, d)]
-    return float(np.mean(levels)) if levels else 0.0
+    raw = read_raw(image, channel_axis=channel_axis, batch_axis=batch_axis, mask=mask)
+    channels, inside = raw.image[:, 0].cpu().numpy(), raw.data.cpu().numpy()
+    levels = [
+        level_of(c, d) if varies(c, d) else np.nan for c, d in zip(channels, inside, strict=True)
+    ]
+    per_item = np.reshape(levels, (*raw.axes.batch_shape, -1))
+    noisy = np.isfinite(per_item)
+    total = np.where(noisy, per_item, 0).sum(-1)
+    means = total / np.maximum(noisy.sum(-1), 1)
+    return float(means) if means.ndim == 0 else means
 
 
 def varies(values: np.ndarray, data: np.ndarray) -> bool:

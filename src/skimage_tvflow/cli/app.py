@@ -92,6 +92,13 @@ _ON_IMAGES = {
         metavar="H[,H...]",
     ),
     "series": _option(int, "Which series of a TIFF that holds several, counted from 0."),
+    "mask": _option(
+        str,
+        "An image of the same size that is not 0 where the image is data; elsewhere it comes back "
+        "unchanged.",
+        metavar="FILE",
+    ),
+    "nan_is_missing": _flag("nan-is-missing", "Take values that are no numbers as no data."),
     "unit_range": _flag("unit-range", "Divide integer images by their type's maximum."),
     "device": _option(str, "Where to compute: cpu, cuda, cuda:1, auto. [default: cpu]"),
     **_LAST,
@@ -194,6 +201,7 @@ def filter_() -> None:
 @_command(
     "flows",
     sigma=_option(float, "Standard deviation of the noise, in values. Without: estimated."),
+    variance_stabilize=_flag("variance-stabilize", "For counts, whose noise is that of Poisson."),
     **_ON_IMAGES,
 )
 def denoise() -> None:

@@ -42,7 +42,8 @@ def _run(
         from skimage_tvflow import spectral_decompose
 
         callback = task.progress.stage("bands")
-        parts = spectral_decompose(task.image, times, flow=task.estimator, callback=callback)
+        flow, limits = task.estimator, task.limits
+        parts = spectral_decompose(task.image, times, flow=flow, **limits, callback=callback)
         return result(task, parts)
 
     def check(estimator: Any) -> None:
@@ -62,7 +63,8 @@ def spectrum(options: Options) -> None:
     def result(task: Task, parts: Any) -> Computed:
         l1, l2 = parts.power_spectrum("l1"), parts.power_spectrum("l2")
         # A band has no opacity, so that of the image is left out of all of them.
-        write = partial(write_tiff, axes=task.picture.axes, tags=task.picture.tags)
+        picture = task.picture
+        write = partial(write_tiff, axes=picture.axes, tags=picture.tags, spacing=picture.physical)
         writers: Any = [
             partial(write, array=parts.bands, times=list(parts.times)),
             partial(write, array=parts.residual),

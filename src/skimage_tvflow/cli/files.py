@@ -49,6 +49,20 @@ def read_picture(path: Path, series: int | None = None) -> Picture:
         raise BadImage(f"{damaged}. Copy it again, or type another file.") from error
 
 
+def read_mask(image: Array, name: str | None, *, nan_is_missing: bool) -> Array | None:
+    """Return where an image is data: where the mask of this file is not 0, and it has numbers."""
+    missing = nan_is_missing and image.dtype.kind == "f" and not np.isfinite(image).all()
+    if name is None:
+        return np.isfinite(image) if missing else None
+    inside = read_picture(Path(name)).array != 0
+    if missing and inside.shape != image.shape:
+        lacking = image.ndim - inside.ndim
+        fits = lacking > 0 and image.shape[lacking:] == inside.shape
+        wrong = f"the mask {name} has shape {inside.shape}, and the image {image.shape}"
+        refuse({f"{wrong}. Type a mask of the size of the image": not fits}, BadImage)
+    return inside & np.isfinite(image) if missing else inside
+
+
 def _read_by_pillow(path: Path) -> Picture:
     from PIL import Image, UnidentifiedImageError
 
@@ -110,7 +124,8 @@ def write_picture(
     suffix, dtype = path.suffix.lower(), picture.array.dtype
     array, axes = picture.join_alpha(array, scale)
     if suffix in TIFF_SUFFIXES:
-        write_tiff(path, array, axes, picture.tags, times, alpha=picture.alpha is not None)
+        alpha, sizes = picture.alpha is not None, picture.physical
+        write_tiff(path, array, axes, picture.tags, times, alpha, sizes)
     elif suffix == ".npy":
         np.save(path, array)
     else:  # integers of the picture's type, rounded and clipped

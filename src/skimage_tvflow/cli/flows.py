@@ -26,16 +26,18 @@ def flow(options: Options) -> None:
         from skimage_tvflow import extinction_time, geometric_times, total_variation
 
         chosen, image, stage = times, task.image, partial(task.progress.stage, "extinction time")
+        known = {**task.axes, **task.limits}
         if not times:
-            found = geometric_times(image, N_TIMES, callback=stage(), **task.axes)
+            found = geometric_times(image, N_TIMES, callback=stage(), **known)
             chosen = [float(t) for t in found]
         elif times[-1] > 0:  # a time of 0 alone asks for the image itself
-            found = extinction_time(image, rtol=ROUGHLY, callback=stage(), **task.axes)
+            found = extinction_time(image, rtol=ROUGHLY, callback=stage(), **known)
             _warn_short(task, times[-1], float(np.max(found)), unit_range=options.unit_range)
         callback = task.progress.stage("flow", chosen)
-        result = task.estimator.solve(image, chosen, certify=False, callback=callback)
+        solve = partial(task.estimator.solve, image, chosen, **task.limits)
+        result = solve(certify=False, callback=callback)
         seconds, frames = task.progress.seconds(), np.asarray(result.u)
-        energy = [total_variation(frame, **task.axes) for frame in frames]
+        energy = [total_variation(frame, **known) for frame in frames]
         record = {
             "dtype": frames.dtype.name,
             "times": chosen,
@@ -75,39 +77,41 @@ def denoise(options: Options) -> None:
         from skimage_tvflow import ChambolleTVFlow
         from skimage_tvflow.applications import denoise, noise_level
 
-        batch, axes = task.axes.get("batch_axis"), _axes_of_one(task, options)
+        axes, image = _axes_of_pixels(task, options), task.image
         # By default denoise chooses the solver; another is only needed to pass options on.
-        by_default = axes.keys() <= {"channel_axis"}
-        keywords = axes if by_default else {"flow": ChambolleTVFlow(**axes)}
-        sigmas, cleaned = [], []
-        for image in [task.image] if batch is None else np.moveaxis(task.image, batch, 0):
-            sigma = options.sigma
-            if sigma is None:
-                sigma = noise_level(image, channel_axis=axes.get("channel_axis"))
-            callback = task.progress.stage("noise")
-            cleaned.append(np.asarray(denoise(image, sigma, callback=callback, **keywords)))
-            sigmas.append(sigma)
-        clean = cleaned[0] if batch is None else np.stack(cleaned, axis=batch)
+        own = {"channel_axis", "batch_axis"}
+        by_default = axes if axes.keys() <= own else {"flow": ChambolleTVFlow(**axes)}
+        clean = denoise(
+            image,
+            options.sigma,
+            variance_stabilize=options.variance_stabilize,
+            callback=task.progress.stage("noise"),
+            **by_default,
+            **task.limits,
+        )
+        batch, sigmas = task.axes.get("batch_axis"), options.sigma
+        if sigmas is None:
+            known = {name: axes[name] for name in own & axes.keys()}
+            sigmas = noise_level(image, **known, **task.limits)
         origin = "estimated" if options.sigma is None else "given"
-        removed = float(np.std(task.image - clean))
+        inside = slice(None) if task.mask is None else np.broadcast_to(task.mask, image.shape)
+        removed = float(np.std((image - np.asarray(clean))[inside]))
         shown = (
             f"noise of standard deviation {format_number(float(np.mean(sigmas)))} ({origin}); the "
             f"result differs from the image by {format_number(removed)}"
         )
-        record = {"sigma": sigmas if batch is not None else sigmas[0], "sigma_from": origin}
-        return record | {"removed": removed}, shown, [partial(task.write, array=clean)]
+        if batch is not None:
+            sigmas = np.broadcast_to(sigmas, image.shape[batch]).tolist()
+        record = {"sigma": sigmas, "sigma_from": origin, "removed": removed}
+        return record, shown, [partial(task.write, array=np.asarray(clean))]
 
     run("denoise", options, {}, compute, n_frames=1)
 
 
-def _axes_of_one(task: Task, options: Options) -> dict[str, Any]:
-    """Return the keywords of the solver for one image of the batch."""
-    axes, ndim = dict(task.axes), task.image.ndim
-    batch, channel = axes.pop("batch_axis", None), axes.get("channel_axis")
-    if batch is not None and channel is not None:
-        axes["channel_axis"] = channel % ndim - (channel % ndim > batch % ndim)
+def _axes_of_pixels(task: Task, options: Options) -> dict[str, Any]:
+    """Return the keywords of the solver; noise belongs to pixels, so only their shape counts."""
+    axes = dict(task.axes)
     if options.spacing is None and "spacing" in axes:
-        # Noise belongs to pixels, whatever their size: only their shape counts.
         spacing = axes.pop("spacing")
         axes |= {"spacing": tuple(h / min(spacing) for h in spacing)} if len({*spacing}) > 1 else {}
     return axes if options.tol is None else {**axes, "tol": options.tol}

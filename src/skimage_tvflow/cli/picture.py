@@ -26,6 +26,12 @@ class Picture:
     tags: Mapping[str, Any] = field(default_factory=dict)  # pixel sizes for tifffile.imwrite
     notes: tuple[str, ...] = ()  # what reading has changed, for people
 
+    @property
+    def physical(self) -> Mapping[str, float]:
+        """The pixel sizes in um, if the file states them for both axes of its pictures."""
+        known = self.unit == "um" and {"X", "Y"} <= set(self.spacing)
+        return self.spacing if known else {}
+
     def upright(self, orientation: int) -> Picture:
         """Return the picture turned as the EXIF orientation, 1 to 8, of its file says."""
         if orientation not in range(2, 9) or not {"Y", "X"} <= set(self.axes):

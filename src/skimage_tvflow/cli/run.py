@@ -12,7 +12,7 @@ import numpy as np
 
 from skimage_tvflow.cli import loaded, report
 from skimage_tvflow.cli.app import Options
-from skimage_tvflow.cli.files import read_picture, refuse_format, write_picture
+from skimage_tvflow.cli.files import read_mask, read_picture, refuse_format, write_picture
 from skimage_tvflow.cli.jobs import Job, plan_jobs, whole_files
 from skimage_tvflow.cli.picture import Array, Picture, choose_axes
 from skimage_tvflow.cli.program import BadImage, about, refuse, say, tell
@@ -29,8 +29,14 @@ class Task:
     image: Array
     scale: float
     axes: Mapping[str, Any]  # the keywords that all functions of the library share
+    mask: Array | None
     estimator: Any
     progress: report.StageReport
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The mask as a keyword of the library, if there is one."""
+        return {} if self.mask is None else {"mask": self.mask}
 
     def write(self, path: Path, array: Array, times: Sequence[float] = ()) -> None:
         """Write what was computed from the image, in the format that the name says."""
@@ -96,6 +102,9 @@ def _process(
             picture = read_picture(path, options.series)
             axes, notes = choose_axes(picture, options)
             image, scale = _values(picture, options, notes)
+            mask = read_mask(image, options.mask, nan_is_missing=options.nan_is_missing)
+        if mask is None and image.dtype.kind == "f" and not np.isfinite(image).all():
+            notes.append("--nan-is-missing takes values that are no numbers as no data")
         for note in notes:
             say(f"note: {path}: {note}")
         refuse_format(targets[0], picture, axes.get("channel_axis"))
@@ -103,8 +112,9 @@ def _process(
         needed = f"{n_frames * image.nbytes / 1e9:.3g} GB, and the solver needs several more"
         with about(path, f"{frames} take {needed}. "):
             estimator = ChambolleTVFlow(**{**solver, **axes})
-            estimator.fit(image)  # raises what is wrong with the image before computing
-            task = Task(path, picture, image, scale, axes, estimator, progress)
+            # Raises what is wrong with the image before computing.
+            estimator.staged_transform(image, 0.0, mask=mask)
+            task = Task(path, picture, image, scale, axes, mask, estimator, progress)
             record, shown, writers = compute(task)
         progress.stage("writing", n_bytes=n_frames * image.nbytes)
         with whole_files(targets, force=options.force) as partials:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -113,11 +114,18 @@ def _micrometres(unit: Any) -> float | None:
 
 
 def write_tiff(
-    path: Path, array: Array, axes: str, tags: Tags, times: Times = (), alpha: bool = False
+    path: Path,
+    array: Array,
+    axes: str,
+    tags: Tags,
+    times: Times = (),
+    alpha: bool = False,
+    spacing: Mapping[str, float] | None = None,
 ) -> None:
     """Write one frame with these axes, or with one axis more several, as 32-bit TIFF.
 
-    The times are stored in the JSON of the image description, the last channel as `alpha`.
+    The times are stored in the image description, the last channel as `alpha`. A physical `spacing`
+    in um is written as ImageJ reads it, or as OME has it where the name says so.
     """
     import tifffile
 
@@ -129,6 +137,8 @@ def write_tiff(
         axes = next(letter for letter in "TQRHLEAPVI" if letter not in axes) + axes
     if array.ndim == 1:  # a signal, as NumPy saves it: TIFF has no images of one axis
         array, axes = array[np.newaxis], "Y" + axes
+    if spacing and not alpha and _write_calibrated(path, array, axes, spacing, stamps):
+        return
     colour = axes[-1:] == "S" and array.shape[-1] in (3, 4)
     if not colour and not alpha:
         axes = axes.replace("S", "C")
@@ -144,3 +154,34 @@ def write_tiff(
         resolution=tags.get("resolution"),
         resolutionunit=tags.get("resolutionunit"),
     )
+
+
+def _write_calibrated(
+    path: Path, array: Array, axes: str, spacing: Mapping[str, float], stamps: Mapping[str, Any]
+) -> bool:
+    """Write a file in which ImageJ and OME find the pixel sizes, if they know all of the axes."""
+    import tifffile
+
+    ordered = [letter for letter in "TZCYX" if letter in axes.replace("S", "C")]
+    if len(ordered) != len(axes) or "Y" not in axes:
+        return False
+    # Values of 32 bits have no colours there: these are channels.
+    letters = axes.replace("S", "C")
+    array = np.transpose(array, [letters.index(letter) for letter in ordered])
+    values, known = np.asarray(array, dtype=np.float32), {"axes": "".join(ordered)}
+    if path.name.lower().endswith((".ome.tif", ".ome.tiff")):
+        sizes = {f"PhysicalSize{axis}": size for axis, size in spacing.items()}
+        units = {f"PhysicalSize{axis}Unit": "µm" for axis in spacing}
+        about = {"Description": json.dumps(stamps)} if stamps else {}
+        tifffile.imwrite(path, values, ome=True, metadata={**known, **sizes, **units, **about})
+        return True
+    z = {"spacing": spacing["Z"]} if "Z" in spacing else {}
+    text = {name: json.dumps(value) for name, value in stamps.items()}
+    tifffile.imwrite(
+        path,
+        values,
+        imagej=True,
+        resolution=(1 / spacing["X"], 1 / spacing["Y"]),
+        metadata={**known, "unit": "um", **z, **text},
+    )
+    return True

@@ -13,6 +13,7 @@ from skimage_tvflow.core.domain import Domain, faces_between
 from skimage_tvflow.core.operators import exact_dtype
 from skimage_tvflow.core.pieces import Pieces
 from skimage_tvflow.core.problem import Problem
+from skimage_tvflow.inputs.axes import ImageAxes
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.limits import FlowLimits
 
@@ -236,10 +237,13 @@ class RawImage:
         The image; masked pixels hold any finite value.
     data : torch.Tensor of bool, shape (N, *spatial)
         Where it is data.
+    axes : ImageAxes
+        The axes of the caller's image.
     """
 
     image: torch.Tensor
     data: torch.Tensor
+    axes: ImageAxes
 
     @classmethod
     def of(cls, flow_input: FlowInput) -> RawImage:
@@ -258,13 +262,16 @@ class RawImage:
         """
         image = flow_input.image
         if not isinstance(flow_input, ConfinedInput):
-            return cls(image, torch.ones_like(image[:, 0], dtype=torch.bool))
+            everywhere = torch.ones_like(image[:, 0], dtype=torch.bool)
+            return cls(image, everywhere, flow_input.axes)
         axes = flow_input.axes
         raw = (image + axes.to_core(flow_input.offset)).to(image.dtype)
-        return cls(raw, axes.to_core(flow_input.data)[:, 0])
+        return cls(raw, axes.to_core(flow_input.data)[:, 0], axes)
 
 
-def read_raw(image: Any, *, channel_axis: int | None = None, mask: Any = None) -> RawImage:
+def read_raw(
+    image: Any, *, channel_axis: int | None = None, batch_axis: int | None = None, mask: Any = None
+) -> RawImage:
     """
     Read an image as `RawImage`.
 
@@ -272,8 +279,8 @@ def read_raw(image: Any, *, channel_axis: int | None = None, mask: Any = None) -
     ----------
     image : array-like
         The image.
-    channel_axis : int, optional
-        Axis of the channels.
+    channel_axis, batch_axis : int, optional
+        Axes of the channels and of independent images.
     mask : array-like of bool, optional
         True where the image is data.
 
@@ -282,4 +289,5 @@ def read_raw(image: Any, *, channel_axis: int | None = None, mask: Any = None) -
     RawImage
         Its values.
     """
-    return RawImage.of(read_confined(image, 0.0, None, channel_axis, None, False, None, mask, None))
+    grid = None, channel_axis, batch_axis, False, None
+    return RawImage.of(read_confined(image, 0.0, *grid, mask, None))

@@ -14,7 +14,7 @@ from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
-from skimage_tvflow.estimators.confined_input import pose_problem, read_confined
+from skimage_tvflow.estimators.confined_input import ConfinedInput, pose_problem, read_confined
 from skimage_tvflow.estimators.joint import JointSpaceTimeTVFlow
 from skimage_tvflow.estimators.net import TVFlowNet
 from skimage_tvflow.inputs.flow_input import FlowInput
@@ -121,8 +121,9 @@ def total_variation(
     problem, finest = pose_problem(data), min(data.spacing)
     variation = operators.total_variation(problem.u, problem.spacing, problem.domain)
     with np.errstate(over="ignore"):
-        scale = problem.unit * finest * problem.units.scale**2  # strength times scale
-        total = data.axes.total(variation.cpu().numpy() / finest * scale)
+        local = data.strength if isinstance(data, ConfinedInput) else 1.0
+        total = variation.cpu().numpy() * local / finest * problem.units.scale
+        total = data.axes.total(total)
     if not np.isfinite(total).all():
         raise ValueError(
             f"The total variation of the image on a grid of spacing {finest:.3g} is beyond the "

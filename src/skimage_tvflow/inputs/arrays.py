@@ -168,7 +168,7 @@ def _check_values(tensor: torch.Tensor, name: str) -> None:
             f"{name} contains NaN or infinity: {len(bad)} of {count} values, the first "
             f"({tensor[first].item()}) at {first}. The flow needs finite values. Where they are "
             f"missing pass mask=numpy.isfinite({name}); or replace them, e.g. by "
-            f"numpy.nan_to_num({name}, nan=0.0, posinf=1.0, neginf=0.0)."
+            f"nan_to_num({name}, nan=0.0, posinf=1.0, neginf=0.0) of numpy or torch."
         )
     # differences are taken in the dtype of the image, sums over pixels in float64
     largest = torch.finfo(tensor.dtype).max

@@ -94,7 +94,9 @@ class FlowInput:
         axes = ImageAxes.resolve(data.tensor.shape, batch_axis, channel_axis, coupled_channels)
         if weight is not None:
             strength = read_weight(weight, axes.shape, (axes.batch_axis, axes.channel_axis))
-        u, limits = axes.to_core(data.tensor), FlowLimits.resolve(inside, strength, axes)
+        u, limits = axes.to_core(data.tensor), None
+        if mask is not None or weight is not None:
+            limits = FlowLimits.resolve(inside, strength, axes)
         given = data.given if limits else None
         return cls(u, axes, axes.spacing(spacing), times, data.restore, given, limits)
 

@@ -24,7 +24,7 @@ from skimage_tvflow.inputs.times import resolve_times
 from skimage_tvflow.spectral.coarse_flow import rough_flow
 from skimage_tvflow.spectral.frame_store import FrameStore
 from skimage_tvflow.spectral.knots import Knots, plan_times
-from skimage_tvflow.spectral.measures import INTERPOLATED, STILL, Measures
+from skimage_tvflow.spectral.measures import EXCESS, INTERPOLATED, STILL, Measures
 
 # Tolerance of the rough space's knots, in deviations.
 _ROUGH_TOL = 0.015
@@ -258,7 +258,8 @@ class Growth:
 
     def _gaps(self, knots: Knots) -> list[tuple[float, np.ndarray]]:
         """Where knots must be added: each interval's beginning, and times within it."""
-        pieces = np.ceil(np.sqrt(self.measures.excess(knots))).astype(int)
+        excess = self.measures.excess(knots)
+        pieces = np.where(excess > EXCESS, np.ceil(np.sqrt(excess)), 1).astype(int)
         starts, steps = knots.times[:-1], np.diff(knots.times)
         return [
             (float(starts[k]), starts[k] + steps[k] * np.arange(1, pieces[k]) / pieces[k])
