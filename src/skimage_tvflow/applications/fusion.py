@@ -11,6 +11,7 @@ from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.core.progress import share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
+from skimage_tvflow.estimators.confined_input import ConfinedInput
 from skimage_tvflow.inputs.arrays import ingest
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.spectral.band_times import check_band_times
@@ -24,6 +25,7 @@ def fuse(
     band: tuple[float, float],
     *,
     mask: Any = None,
+    data: Any = None,
     flow: BaseTVFlow | None = None,
     callback: Callback | None = None,
 ) -> Any:
@@ -41,9 +43,11 @@ def fuse(
         First and last time, increasing, > 0.
     mask : array-like of shape image.shape, or without its channel axis, optional
         How much to replace at each pixel, from 0 to 1; everything by default.
+    data : array-like of bool, optional
+        True where both images are data, what other functions call their mask; elsewhere `image`
+        comes back unchanged.
     flow : estimator, optional
         ``ChambolleTVFlow()`` by default; it knows the axes of the images.
-
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, at least
         every 50 ms, in the thread that called; returning True stops.
@@ -83,8 +87,8 @@ def fuse(
             f"band must be two increasing times, the first and the last, got {len(times)}: "
             f"{band!r}. Pass band=(0.1, 1.0)."
         )
-    flow, target = check_input(image, flow)
-    source = dataclasses.replace(target, image=_read(other, "other", target))
+    flow, target = check_input(image, flow, data)
+    source = _source(other, flow, target, data)
     weight = None if mask is None else _read(mask, "mask", target)
     if weight is not None and (weight.min() < 0 or weight.max() > 1):
         raise ValueError(
@@ -97,6 +101,15 @@ def fuse(
     if weight is not None:
         change *= weight
     return target.frame(target.image + change.to(target.image.dtype))
+
+
+def _source(other: Any, flow: BaseTVFlow, target: FlowInput, data: Any) -> FlowInput:
+    """The input of the other image, which must be like the first."""
+    if isinstance(target, ConfinedInput):
+        _, source = check_input(other, flow, data)
+        if source.axes.shape == target.axes.shape:
+            return source
+    return dataclasses.replace(target, image=_read(other, "other", target))
 
 
 def _read(values: Any, name: str, target: FlowInput) -> torch.Tensor:

@@ -88,7 +88,8 @@ def noise_level(
     0.1
     """
     raw = read_raw(image, channel_axis=channel_axis, batch_axis=batch_axis, mask=mask)
-    channels, inside = raw.image[:, 0].cpu().numpy(), raw.data.cpu().numpy()
+    channels = raw.image.flatten(0, 1).cpu().numpy()
+    inside = raw.data.repeat_interleave(raw.image.shape[1], 0).cpu().numpy()
     levels = [
         level_of(c, d) if varies(c, d) else np.nan for c, d in zip(channels, inside, strict=True)
     ]

@@ -23,6 +23,8 @@ def select_scale(
     *,
     width: float = 2.0,
     flow: BaseTVFlow | None = None,
+    mask: Any = None,
+    weight: Any = None,
     callback: Callback | None = None,
 ) -> Any:
     r"""Keep the structures of one size and contrast, such as cells, blobs or coins.
@@ -44,7 +46,9 @@ def select_scale(
         Factor, > 1, by which the time may differ in either direction.
     flow : estimator, optional
         ``ChambolleTVFlow(tol=3e-3)`` by default; it knows the axes of the image.
-
+    mask, weight : array-like, optional
+        Where the image is data, and how strongly it flows: as for `ChambolleTVFlow.transform`.
+        The result is 0 where there is no data.
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, at least
         every 50 ms, in the thread that called; returning True stops.
@@ -78,7 +82,9 @@ def select_scale(
     if contrast == 0:
         raise ValueError("contrast must not be 0, got 0. Pass contrast=0.5.")
     width = check_number(width, "width", 1, example=2, open_ends=True)
-    flow, flow_input = check_input(image, flow, tol=_TOL)
-    t = contrast * radius / flow_input.axes.n_spatial
+    flow, flow_input = check_input(image, flow, mask, weight, tol=_TOL)
+    # An axis of one pixel is no dimension.
+    n_axes = sum(n > 1 for n in flow_input.axes.spatial_shape)
+    t = contrast * radius / max(n_axes, 1)
     kept = band_pass(flow, flow_input, check_band_times((t / width, t * width)), report)
-    return flow_input.frame(kept.to(flow_input.image.dtype))
+    return flow_input.part(flow_input.axes.from_core(kept.to(flow_input.image.dtype)))

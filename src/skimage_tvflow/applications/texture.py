@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+import math
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from skimage_tvflow.core.operators import total_variation
 from skimage_tvflow.core.parallel import fork_safe
+from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
+from skimage_tvflow.estimators.confined_input import ConfinedInput
+from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.numbers import check_number
-from skimage_tvflow.spectral.decompose import decompose
+from skimage_tvflow.spectral.band_times import choose_times
 from skimage_tvflow.spectral.flow_bands import check_input, flow_bands
 
 # Bands among which the time that divides them is chosen.
@@ -24,6 +24,9 @@ _N_BANDS = 32
 # drawings, photographs and pictures of cloth, grass and bricks .7 leaves coarse cloth in the
 # structure, and 1 puts outlines into the texture.
 _WIDTH = 0.8
+# Nothing fine follows once all that has vanished is this many times wider than that, and has most
+# of the variation of the image.
+_FAR_TOO_WIDE, _MOST = 2.0, 0.5
 # Relative error of the flow: less does not show in a picture.
 _TOL = 3e-3
 
@@ -50,6 +53,8 @@ def separate_texture(
     t: float | None = None,
     *,
     flow: BaseTVFlow | None = None,
+    mask: Any = None,
+    weight: Any = None,
     callback: Callback | None = None,
 ) -> Separation:
     """Split an image into its structure and its texture.
@@ -68,7 +73,9 @@ def separate_texture(
         The time that divides texture from structure, > 0.
     flow : estimator, optional
         ``ChambolleTVFlow(tol=3e-3)`` by default; it knows the axes of the image.
-
+    mask, weight : array-like, optional
+        Where the image is data, and how strongly it flows: as for `ChambolleTVFlow.transform`.
+        Where there is no data the texture is 0.
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, at least
         every 50 ms, in the thread that called; returning True stops.
@@ -105,31 +112,54 @@ def separate_texture(
     report = WorkReport.of(callback)
     if t is not None:
         t = check_number(t, "t", 0, example=0.1, open_ends=True)
-    flow, flow_input = check_input(image, flow, tol=_TOL)
+    flow, flow_input = check_input(image, flow, mask, weight, tol=_TOL)
     if t is None:
-        tensors = dataclasses.replace(flow_input, restore=lambda x: x)
-        parts = decompose(flow, tensors, _N_BANDS, report)
-        bands = [flow_input.axes.to_core(band) for band in parts.bands]
-        fine = np.flatnonzero(_widths(bands, flow_input.spacing) <= _WIDTH)
-        first_upper = fine[-1] + 1 if fine.size else 0
-        t = float(parts.times[max(first_upper - 1, 0)])
-        upper = np.arange(len(parts.times)) >= first_upper
-        structure = flow_input.axes.to_core(parts.reconstruct(upper))
+        t, texture = _finest(flow, flow_input, report)
     else:
         # The residual after a single band, u(t) - t u_t(t), holds everything that vanishes later.
         *_, residual = flow_bands(flow, flow_input, (t, 1.05 * t), report)
-        structure = residual.image.to(flow_input.image.dtype)
-    texture = flow_input.image - structure
-    return Separation(flow_input.frame(structure), flow_input.frame(texture), t)
+        texture = flow_input.image - residual.image.to(flow_input.image.dtype)
+    texture, axes = texture.to(flow_input.image.dtype), flow_input.axes
+    structure = flow_input.frame(flow_input.image - texture)
+    return Separation(structure, flow_input.part(axes.from_core(texture)), t)
 
 
-def _widths(bands: Sequence[Tensor], spacing: Sequence[float]) -> np.ndarray:
-    """How wide each band is, or all up to it if that is more, in pixels: L1 norm over variation."""
-    widths, together = [], torch.zeros_like(bands[0])
-    for band in bands:
-        together = together + band
-        parts = (band, together)
-        variation = [float(total_variation(part, spacing).sum()) * min(spacing) for part in parts]
-        norm = [float(part.abs().sum()) for part in parts]
-        widths.append(max(n / v if v > 0 else 0.0 for n, v in zip(norm, variation, strict=True)))
-    return np.array(widths)
+def _finest(
+    flow: BaseTVFlow, flow_input: FlowInput, report: Report | None
+) -> tuple[float, torch.Tensor]:
+    """The last time at which all that vanishes is fine, and what has vanished by then."""
+    times, report = choose_times(flow_input, _N_BANDS, report)
+    widths = _Widths(flow_input)
+    last, together = times[0], torch.zeros_like(flow_input.image)
+    texture, whole = together.clone(), widths.variation(flow_input.image)
+    for band in flow_bands(flow, flow_input, times, report):
+        if not math.isfinite(band.time):
+            break
+        together += band.image.to(together.dtype)
+        wide = widths.of(together)
+        if max(widths.of(band.image.to(together.dtype)), wide) <= _WIDTH:
+            last, texture = band.time, together.clone()
+        # Later bands are wider, and what has vanished grows with them.
+        if wide > _FAR_TOO_WIDE * _WIDTH and widths.variation(together) > _MOST * whole:
+            break
+    if report is not None:
+        report(1.0)
+    return last, texture
+
+
+class _Widths:
+    """How wide images are in the mean, in pixels: their L1 norm over their variation."""
+
+    def __init__(self, flow_input: FlowInput) -> None:
+        self._spacing = flow_input.spacing
+        self._domain = flow_input.domain if isinstance(flow_input, ConfinedInput) else None
+
+    def variation(self, image: torch.Tensor) -> float:
+        """The total variation in pixels."""
+        total = float(total_variation(image, self._spacing, self._domain).sum())
+        return total * min(self._spacing)
+
+    def of(self, image: torch.Tensor) -> float:
+        """The width."""
+        variation = self.variation(image)
+        return float(image.abs().sum()) / variation if variation > 0 else 0.0

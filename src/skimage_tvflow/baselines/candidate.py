@@ -29,6 +29,7 @@ class CandidateTVFlow(BaseTVFlow):
     1. By the law :math:`F(c f, c t) = c F(f, t)` it then does so for every image.
     """
 
+    _takes_complex = False
     # Axes of an image; a subclass says what it takes.
     _n_spatial: ClassVar[tuple[int, ...]] = (2,)
 

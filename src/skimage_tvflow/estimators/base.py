@@ -28,13 +28,19 @@ from skimage_tvflow.estimators.callbacks import (
     WorkReport,
     check_callback,
 )
-from skimage_tvflow.estimators.confined_input import ConfinedInput, confined
-from skimage_tvflow.estimators.per_item import is_per_item, transform_each
+from skimage_tvflow.estimators.confined_input import (
+    ConfinedInput,
+    confined,
+    refuse_what_is_not_known,
+)
+from skimage_tvflow.estimators.per_item import transform_each
 from skimage_tvflow.estimators.result import TVFlowResult
 from skimage_tvflow.estimators.result_builder import ResultBuilder
+from skimage_tvflow.inputs.arrays import is_complex
 from skimage_tvflow.inputs.axes import ImageAxes
 from skimage_tvflow.inputs.caller import stacklevel_of_caller
 from skimage_tvflow.inputs.flow_input import FlowInput
+from skimage_tvflow.inputs.times import is_per_item
 
 _IMAGES_ONLY = OutputRequest()
 
@@ -65,8 +71,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     # not make it faster, and the state of a solver takes up to sixteen times as much memory.
     _bytes_per_batch: ClassVar[int] = 2**23
 
-    # Whether the method knows masks and weights.
+    # Whether the method knows masks and weights, and the coupled parts of complex images.
     _takes_limits: ClassVar[bool] = False
+    _takes_complex: ClassVar[bool] = True
 
     @abstractmethod
     def _method(self, flow_input: FlowInput) -> Method:
@@ -94,6 +101,11 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         """
         # Another fit may see signals of another length.
         self.__dict__.pop("n_features_in_", None)
+        if is_complex(y):
+            raise ValueError(
+                "Complex data not supported: y holds complex numbers, and nothing is learned from "
+                "it. Leave y out; the image may be complex."
+            )
         flow_input = self._check_input(image, None)
         if _is_table(flow_input.axes):
             self.n_features_in_ = flow_input.axes.shape[1]
@@ -105,9 +117,10 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         Parameters
         ----------
         image : array-like of shape (..., *spatial, ...)
-            Real and finite. All axes but `batch_axis` and `channel_axis` are spatial. NumPy arrays,
-            torch tensors, and arrays of other libraries that support DLPack. float32 stays float32,
-            float16 becomes float32, everything else float64. Values are never rescaled.
+            Finite. All axes but `batch_axis` and `channel_axis` are spatial. NumPy arrays, torch
+            tensors, and arrays of other libraries that support DLPack. float32 stays float32,
+            float16 becomes float32, everything else float64. Values are never rescaled. Of complex
+            numbers the real and the imaginary part are coupled channels.
         t : float, sequence of T floats, or array of shape (T, B), optional
             Times >= 0 in the unit of value x spacing, in any order; `self.t` by default. With a
             batch axis, an array of two axes gives each of the B items times of its own.
@@ -242,12 +255,6 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
     def _check_input(self, image: Any, t: Any, mask: Any = None, weight: Any = None) -> FlowInput:
         """Check the parameters, an image and times, and bring them into the core's layout."""
         self._check_parameters()
-        for name, given in (("mask", mask), ("weight", weight)):
-            if given is not None and not self._takes_limits:
-                raise ValueError(
-                    f"{type(self).__name__} got a {name}, and its method knows whole images only. "
-                    f"Pass the image and its {name} to ChambolleTVFlow()."
-                )
         flow_input = FlowInput.read(
             image,
             self.t if t is None else t,
@@ -258,6 +265,12 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
             self.device,
             mask,
             weight,
+        )
+        refuse_what_is_not_known(
+            flow_input,
+            type(self).__name__,
+            limits=self._takes_limits,
+            complex_images=self._takes_complex,
         )
         if flow_input.limits is not None:
             flow_input = confined(flow_input, flow_input.limits)

@@ -13,7 +13,8 @@ from skimage_tvflow.core.operators import column, exact_dtype
 from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.estimators.confined_input import ConfinedInput, pose_problem, read_confined
-from skimage_tvflow.inputs.arrays import ingest
+from skimage_tvflow.inputs.arrays import ingest, is_complex
+from skimage_tvflow.inputs.complex_images import split_parts
 from skimage_tvflow.inputs.numbers import check_number
 
 
@@ -188,6 +189,8 @@ def _stacked(
     def data_in(own: tuple[int, ...]) -> torch.Tensor | None:
         return None if data is None or own != shape else data.expand(shape)
 
+    if is_complex(values):
+        values, _ = split_parts(values)
     tensor = ingest(values, device=device, name=name, data_in=data_in).tensor
     if tuple(tensor.shape) != shape:
         raise ValueError(

@@ -182,6 +182,40 @@ def confined(flow_input: FlowInput, limits: FlowLimits) -> ConfinedInput:
     )
 
 
+def refuse_what_is_not_known(
+    flow_input: FlowInput, estimator: str, *, limits: bool, complex_images: bool
+) -> None:
+    """
+    Refuse an input with what the method of an estimator does not know.
+
+    Parameters
+    ----------
+    flow_input : FlowInput
+        The input.
+    estimator : str
+        Name of the estimator, for the message.
+    limits : bool
+        Whether it knows masks and weights.
+    complex_images : bool
+        Whether it knows the coupled parts of complex images.
+
+    Raises
+    ------
+    ValueError
+        If there is a mask, a weight or a complex image that it does not know.
+    """
+    if flow_input.limits is not None and not limits:
+        raise ValueError(
+            f"{estimator} got a mask or a weight, and its method knows whole images only. Pass the "
+            "image and its mask or weight to ChambolleTVFlow()."
+        )
+    if flow_input.is_complex and not complex_images:
+        raise ValueError(
+            f"A complex image was given, and {estimator} takes real ones. Pass it to "
+            "ChambolleTVFlow(), or its real and imaginary part one after the other."
+        )
+
+
 def read_confined(image: Any, t: Any, *args: Any) -> FlowInput:
     """
     Read an image with a mask or a weight, see `FlowInput.read`.

@@ -193,6 +193,8 @@ class TVFlowNet(BaseTVFlow):
     # an image must not depend on those beside it. Larger batches are faster for tiny images only.
     _bytes_per_batch: ClassVar[int] = 1
 
+    _takes_complex = False
+
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseTVFlow._parameter_constraints,
         "n_steps": [Interval(Integral, 1, _MOST_STEPS, closed="both")],

@@ -17,23 +17,6 @@ from skimage_tvflow.inputs.times import resolve_times
 Integrate = Callable[[FlowInput, slice], Iterator[Frames]]
 
 
-def is_per_item(t: Any) -> bool:
-    """
-    Tell whether times have an axis of items behind that of the times.
-
-    Parameters
-    ----------
-    t : object
-        What the caller gave.
-
-    Returns
-    -------
-    bool
-        Whether it is an array of two axes.
-    """
-    return getattr(t, "ndim", 0) == 2 or (isinstance(t, list | tuple) and np.ndim(t) == 2)
-
-
 def transform_each(
     flow_input: FlowInput, t: Any, integrate: Integrate, warn: Callable[[Frames], None]
 ) -> Any:

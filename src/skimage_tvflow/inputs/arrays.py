@@ -117,6 +117,33 @@ def ingest(
     return Ingested(tensor, lambda u: restore(u.detach().to(home).contiguous()), given)
 
 
+def is_complex(image: Any) -> bool:
+    """
+    Tell whether an image holds complex numbers.
+
+    Parameters
+    ----------
+    image : array-like
+        The image.
+
+    Returns
+    -------
+    bool
+        Whether it does.
+    """
+    dtype = getattr(image, "dtype", None)
+    if dtype is None:
+        return isinstance(image, list | tuple | complex) and _holds_complex(image)
+    return "complex" in str(dtype)
+
+
+def _holds_complex(image: Any) -> bool:
+    try:
+        return bool(np.iscomplexobj(image))
+    except ValueError:  # ragged lists are refused later
+        return False
+
+
 def _copy(array: np.ndarray, dtype: torch.dtype) -> torch.Tensor:
     """Copy by NumPy, as torch reads neither foreign byte orders nor negative strides."""
     with np.errstate(all="ignore"):  # what becomes infinite is reported with the values

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from skimage_tvflow.inputs.arrays import ingest
+from skimage_tvflow.inputs.arrays import ingest, is_complex
 from skimage_tvflow.inputs.axes import ImageAxes, counted_axes
+from skimage_tvflow.inputs.complex_images import split_parts
 from skimage_tvflow.inputs.limits import FlowLimits, read_mask, read_weight
 from skimage_tvflow.inputs.times import RequestedTimes, resolve_times
 
@@ -35,6 +37,8 @@ class FlowInput:
         The image as it was given, where it is not data everywhere.
     limits : FlowLimits or None
         Where it is data, and how strongly it flows.
+    is_complex : bool
+        Whether the last axis of `axes` holds the real and the imaginary part.
     """
 
     image: torch.Tensor
@@ -44,6 +48,7 @@ class FlowInput:
     restore: Callable[[torch.Tensor], Any]
     given: torch.Tensor | None = None
     limits: FlowLimits | None = None
+    is_complex: bool = False
 
     @classmethod
     def read(
@@ -82,6 +87,18 @@ class FlowInput:
         ValueError, TypeError
             If anything is not what it must be.
         """
+        if is_complex(image):
+            if channel_axis is not None:
+                raise ValueError(
+                    f"A complex image got channel_axis={channel_axis}, and its real and imaginary "
+                    "part are channels already. Pass batch_axis for independent complex images, "
+                    "or its channels one after the other."
+                )
+            parts, join = split_parts(image)
+            batch, _ = counted_axes(tuple(parts.shape[:-1]), batch_axis, None)
+            read = cls.read(parts, t, spacing, -1, batch, True, device, mask, weight)
+            own = read.restore
+            return dataclasses.replace(read, restore=lambda u: join(own(u)), is_complex=True)
         times, inside, strength = resolve_times(t), None, None
 
         def data_in(shape: tuple[int, ...]) -> torch.Tensor | None:

@@ -84,3 +84,20 @@ def resolve_times(t: Any) -> RequestedTimes:
     return RequestedTimes(
         tuple(increasing.tolist()), tuple(order.ravel().tolist()), scalar=values.ndim == 0
     )
+
+
+def is_per_item(t: Any) -> bool:
+    """
+    Tell whether times have an axis of items behind that of the times.
+
+    Parameters
+    ----------
+    t : object
+        What the caller gave.
+
+    Returns
+    -------
+    bool
+        Whether it is an array of two axes.
+    """
+    return getattr(t, "ndim", 0) == 2 or (isinstance(t, list | tuple) and np.ndim(t) == 2)

@@ -65,6 +65,7 @@ def save_space(
         "unit": knots.unit,
         "complete": complete,
         "certify": growth.certify,
+        "complex": growth.flow_input.is_complex,
         "flow": _parameters(flow) if type(flow) is ChambolleTVFlow else None,
     }
     arrays: dict[str, Any] = {name: getattr(knots, name) for name in _ARRAYS}
@@ -130,6 +131,8 @@ def _rebuild(
         image, mask, weight = (entries[name] for name in ("image", "mask", "weight"))
     names = "spacing", "channel_axis", "batch_axis", "coupled_channels"
     grid = [about[name] for name in names]
+    if about["complex"]:
+        image, grid[1] = image[..., 0] + 1j * image[..., 1], None
     flow_input = read_confined(image, 0.0, *grid, None, mask, weight)
     flow = ChambolleTVFlow(**(about["flow"] or {}))
     growth = Growth(

@@ -8,7 +8,6 @@ stopped one by one.
 from __future__ import annotations
 
 import itertools
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -29,13 +28,12 @@ from skimage_tvflow.core.extinction import (
 )
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.integrators.euler_segment import EulerSettings, Segment
+from skimage_tvflow.core.integrators.gap_error import gap_error
 from skimage_tvflow.core.operators import (
     distance,
     exact_dtype,
-    pairing,
     rms,
     take,
-    total_variation,
 )
 from skimage_tvflow.core.problem import Problem, solver_times
 from skimage_tvflow.core.progress import Report, WorkMeter, share_of
@@ -298,22 +296,9 @@ class EulerIntegrator(ABC):
         recorder.add_step(*ends, self._trajectories[which].dual(items), step)
 
     def _gap_error(self, which: int, items: np.ndarray, u: Tensor, step: np.ndarray) -> np.ndarray:
-        """What the duality gap of the last step's solve allows its error to be.
-
-        Two trajectories that both lag behind, as when large structures merge, agree all the same;
-        the gap sees it.
-        """
-        trajectory = self._trajectories[which]
-        paired = pairing(u, lambda slab: trajectory.dual(items, slab), self._spacing)
+        """See :func:`.gap_error.gap_error`."""
         domain = None if self._domain is None else self._domain[items]
-        variation = total_variation(u, self._spacing, domain)
-        size, pixels = rms(u), u[0].numel()
-        # A smaller gap is rounding, and its square root would drown a tight tolerance.
-        differences = size * math.sqrt(pixels) * sum(1 / h for h in self._spacing)
-        gap = variation - paired - 16 * torch.finfo(u.dtype).eps * (variation + differences)
-        error = np.sqrt(2 * step * gap.clamp_(min=0).cpu().numpy() / pixels)
-        # An image cannot be further from the flow than its own size when it is all but extinct.
-        return np.minimum(error, size.cpu().numpy())
+        return gap_error(self._trajectories[which], items, u, step, self._spacing, domain)
 
     def _may_end(self, items: np.ndarray) -> np.ndarray:
         """Which of ``items`` may reach their means in the interval."""
