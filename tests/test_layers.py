@@ -59,7 +59,7 @@ CORE_IMPORTS = {"torch", "numpy", "numba", "llvmlite", "scipy", *sys.stdlib_modu
 FILES_ABOVE_THE_KERNEL, FILES_BEFORE_THE_KERNEL = 12, 25
 # Ratchets: lower them. Only a new capability raises them: the network of the paper, its competitors
 # and their evaluation; then masks, weights, complex images and noise of any kind.
-SOURCE_LINES = 12_500
+SOURCE_LINES = 12_600
 LONGEST_FILE = 300
 MEDIAN_FILE = 140
 

@@ -155,11 +155,35 @@ class _Widths:
         self._domain = flow_input.domain if isinstance(flow_input, ConfinedInput) else None
 
     def variation(self, image: torch.Tensor) -> float:
-        """The total variation in pixels."""
+        """
+        Compute the total variation in pixels.
+
+        Parameters
+        ----------
+        image : torch.Tensor of shape (N, C, *spatial)
+            An image.
+
+        Returns
+        -------
+        float
+            Of all items together.
+        """
         total = float(total_variation(image, self._spacing, self._domain).sum())
         return total * min(self._spacing)
 
     def of(self, image: torch.Tensor) -> float:
-        """The width."""
+        """
+        Compute the width of an image.
+
+        Parameters
+        ----------
+        image : torch.Tensor of shape (N, C, *spatial)
+            An image.
+
+        Returns
+        -------
+        float
+            Its L1 norm over its variation.
+        """
         variation = self.variation(image)
         return float(image.abs().sum()) / variation if variation > 0 else 0.0

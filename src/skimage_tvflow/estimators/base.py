@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from numbers import Integral
@@ -13,7 +12,6 @@ from typing import Any, ClassVar
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import Tags
 from sklearn.utils._param_validation import Interval, InvalidParameterError
 from sklearn.utils.metadata_routing import UNUSED
@@ -36,9 +34,9 @@ from skimage_tvflow.estimators.confined_input import (
 from skimage_tvflow.estimators.per_item import transform_each
 from skimage_tvflow.estimators.result import TVFlowResult
 from skimage_tvflow.estimators.result_builder import ResultBuilder
+from skimage_tvflow.estimators.warn import warn_of_convergence
 from skimage_tvflow.inputs.arrays import is_complex
 from skimage_tvflow.inputs.axes import ImageAxes
-from skimage_tvflow.inputs.caller import stacklevel_of_caller
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.times import is_per_item
 
@@ -381,17 +379,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         dtype: torch.dtype,
         hidden: np.ndarray | None,
     ) -> None:
-        if converged.all():
-            return
-        failed = int(np.sum(~converged))
-        advice = self._advice(dtype) if hidden is None or not hidden.any() else _offset(dtype)
-        warnings.warn(
-            f"{failed} of {converged.size} images or channels did not reach the wanted accuracy, "
-            f"tol={self.tol}: the worst estimate is {np.nanmax(error[:, ~converged]):.1e} in the "
-            f"values of the image. {advice}",
-            ConvergenceWarning,
-            stacklevel=stacklevel_of_caller(),
-        )
+        warn_of_convergence(self.tol, error, converged, dtype, hidden, self._advice(dtype))
 
     def _advice(self, dtype: torch.dtype) -> str:
         advice = f"Pass a larger tol or max_num_iter (now {self.max_num_iter})"
@@ -413,16 +401,6 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         tags.input_tags.two_d_array = self.batch_axis == 0
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _offset(dtype: torch.dtype) -> str:
-    """What to do about an offset beside which the result has too few digits for the contrast."""
-    name = str(dtype).removeprefix("torch.")
-    other = "Pass a float64 image, or subtract" if dtype == torch.float32 else "Subtract"
-    return (
-        f"The offset of the image hides its contrast: so near the mean {name} has too few digits "
-        f"for that tol. {other} the mean of the image first."
-    )
 
 
 def _is_table(axes: ImageAxes) -> bool:
