@@ -71,7 +71,7 @@ class TestWhatHasNoNoise:
         image = np.dstack([NOISY, white(SHAPE)])
         found = denoise(image, [0.1, 0], channel_axis=-1)
         np.testing.assert_array_equal(found[..., 1], image[..., 1])
-        np.testing.assert_allclose(found[..., 0], denoise(NOISY, 0.1), atol=0.01)
+        np.testing.assert_allclose(found[..., 0], denoise(NOISY, 0.1), atol=0.05)
 
     @settings(max_examples=10)
     @given(
@@ -192,19 +192,16 @@ class TestMissing:
         mask = x < 50
         image = np.where(mask, disc + checks, np.nan)
         crop = (slice(None), slice(0, 50))
-        parts, expected = (
-            separate_texture(image, mask=mask),
-            separate_texture((disc + checks)[crop]),
-        )
-        assert rms(parts[1][crop] - expected[1]) < 0.005
+        cut = (disc + checks)[crop]
+        parts, expected = separate_texture(image, 0.3, mask=mask), separate_texture(cut, 0.3)
+        assert rms(parts[1][crop] - expected[1]) < 0.01
+        assert separate_texture(image, mask=mask).t > 0.05
         assert not parts[1][~mask].any()
         assert np.isnan(parts[0][~mask]).all()
         kept = select_scale(image, 8, 1, mask=mask)
-        assert rms(kept[crop] - select_scale((disc + checks)[crop], 8, 1)) < 0.01
+        assert rms(kept[crop] - select_scale(cut, 8, 1)) < 0.01
         fused = fuse(np.where(mask, 0, np.nan), image, (0.5, 20.0), data=mask)
-        assert (
-            rms(fused[crop] - fuse(np.zeros((64, 50)), (disc + checks)[crop], (0.5, 20.0))) < 0.01
-        )
+        assert rms(fused[crop] - fuse(np.zeros((64, 50)), cut, (0.5, 20.0))) < 0.01
         assert np.isnan(fused[~mask]).all()
 
 
@@ -214,10 +211,7 @@ class TestWarnings:
         from scipy.ndimage import gaussian_filter
 
         noise = white(SHAPE)
-        if kind == "blurred":
-            noise = gaussian_filter(noise, 1.0)
-        else:
-            noise = noise[:1] + 0.05 * noise
+        noise = gaussian_filter(noise, 1.0) if kind == "blurred" else noise[:1] + 0.05 * noise
         image = CLEAN + 0.2 * noise / noise.std()
         with pytest.warns(UserWarning, match="plainly not white"):
             denoise(image)
