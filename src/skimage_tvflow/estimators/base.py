@@ -379,7 +379,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         dtype: torch.dtype,
         hidden: np.ndarray | None,
     ) -> None:
-        warn_of_convergence(self.tol, error, converged, dtype, hidden, self._advice(dtype))
+        advice = self._advice(dtype)
+        warn_of_convergence(getattr(self, "tol", None), error, converged, dtype, hidden, advice)
 
     def _advice(self, dtype: torch.dtype) -> str:
         advice = f"Pass a larger tol or max_num_iter (now {self.max_num_iter})"

@@ -43,8 +43,8 @@ def warn_of_convergence(
         advice = _offset(dtype)
     warnings.warn(
         f"{int(np.sum(~converged))} of {converged.size} images or channels did not reach the "
-        f"wanted accuracy, tol={tol}: the worst estimate is {np.nanmax(error[:, ~converged]):.1e} in the "
-        f"values of the image. {advice}",
+        f"wanted accuracy, tol={tol}: the worst estimate is "
+        f"{np.nanmax(error[:, ~converged]):.1e} in the values of the image. {advice}",
         ConvergenceWarning,
         stacklevel=stacklevel_of_caller(),
     )

@@ -7,6 +7,7 @@ along the rows.
 from __future__ import annotations
 
 import threading
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,6 +104,21 @@ class RowLevel:
         return [column_div, column_grad, column_mean, pad, row_div, row_grad, row_mean]
 
 
+# Those without limits that are in use: trajectories of one shape share the memory.
+_in_use: weakref.WeakValueDictionary[RowStorage, NumbaMultigrid] = weakref.WeakValueDictionary()
+
+
+def multigrid_of(storage: RowStorage, limits: RowLimits | None = None) -> NumbaMultigrid:
+    """Return the cycles for items of this storage."""
+    if limits is not None:
+        return NumbaMultigrid(storage, limits)
+    found = _in_use.get(storage)
+    if found is None:
+        found = NumbaMultigrid(storage)
+        _in_use[storage] = found
+    return found
+
+
 class NumbaMultigrid:
     """Cycles for items of one shape."""
 
@@ -115,16 +131,19 @@ class NumbaMultigrid:
         self._geometries = np.array([level.geometry() for level in levels])
         self._sizes = np.array([[*level.storage.sizes[::-1], 1, 1][:3] for level in levels])
         self._visits = np.array(visits_of(grids))
-        parts, offsets, at = [], [], 0
+        offsets, tables, at = [], [], 0
         for i, level in enumerate(levels):
             for array in level.arrays(i > 0, limits is not None):
-                size = -(-array.size // storage.lanes) * storage.lanes
-                parts.append(np.zeros(size, storage.dtype))
-                parts[-1][: array.size] = array.reshape(-1)
                 offsets.append(at)
-                at += size
+                if array.any():
+                    tables.append((at, array.reshape(-1)))
+                at += -(-array.size // storage.lanes) * storage.lanes
         self._offsets = np.array(offsets).reshape(len(levels), -1)
-        self._template = np.concatenate(parts)
+        # The tail is read, never used, where the last row is shorter than a vector.
+        self._work = storage.aligned(at + 4 * storage.lanes)
+        for begin, numbers in tables:
+            self._work[begin : begin + numbers.size] = numbers
+        self._is_taken, self._taking = False, threading.Lock()
         self._local = threading.local()
         self._storage, self._bounded = storage, limits is not None
         # Of every item of the limits: what each array of limits begins at, and its numbers.
@@ -145,9 +164,13 @@ class NumbaMultigrid:
         """Memory for one item at a time: every thread has its own."""
         work = getattr(self._local, "work", None)
         if work is None:
-            # The tail is read, never used, where the last row is shorter than a vector.
-            work = self._storage.aligned(self._template.size + 4 * self._storage.lanes)
-            work[: self._template.size] = self._template
+            with self._taking:
+                is_first, self._is_taken = not self._is_taken, True
+            work = self._work
+            if not is_first:
+                # The tables, which nobody changes; a cycle writes all else before it reads it.
+                work = self._storage.aligned(len(self._work))
+                work[:] = self._work
             self._local.work = work
         return work
 

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.backends.numba.multigrid import NumbaMultigrid
+from skimage_tvflow.core.backends.numba.multigrid import NumbaMultigrid, multigrid_of
 from skimage_tvflow.core.backends.numba.row_blocks import RowBlock, RowStorage, make_row_blocks
 from skimage_tvflow.core.backends.numba.row_limits import RowLimits
 from skimage_tvflow.core.backends.numba.sweep_kernel import compile_sweeps
@@ -128,7 +128,7 @@ class NumbaTrajectory:
     def _cycle(self, items: np.ndarray) -> None:
         """Take one multigrid cycle with every item, in whole images."""
         if self._multigrid is None:
-            self._multigrid = NumbaMultigrid(self._storage, self._limits)
+            self._multigrid = multigrid_of(self._storage, self._limits)
         if len(self._blocks) == 1:
             block = self._blocks[0]
             cycle, newest = self._multigrid.cycle, self._newest
