@@ -379,6 +379,8 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         dtype: torch.dtype,
         hidden: np.ndarray | None,
     ) -> None:
+        if converged.all():
+            return
         advice = self._advice(dtype)
         warn_of_convergence(getattr(self, "tol", None), error, converged, dtype, hidden, advice)
 

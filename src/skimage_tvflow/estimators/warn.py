@@ -20,7 +20,7 @@ def warn_of_convergence(
     advice: str,
 ) -> None:
     """
-    Warn unless all items are as accurate as asked for.
+    Warn that items are not as accurate as asked for.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def warn_of_convergence(
     error : ndarray of shape (T, N)
         Estimated errors.
     converged : ndarray of shape (N,)
-        Which items are within the tolerance.
+        Which items are within the tolerance: not all.
     dtype : torch.dtype
         Of the result.
     hidden : ndarray of shape (N,) or None
@@ -37,8 +37,6 @@ def warn_of_convergence(
     advice : str
         What to do where it is not the rounding.
     """
-    if converged.all():
-        return
     if hidden is not None and hidden.any():
         advice = _offset(dtype)
     warnings.warn(
