@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from skimage_tvflow.core.operators import exact_dtype
 from skimage_tvflow.core.parallel import fork_safe, fork_safe_items
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
@@ -229,4 +230,4 @@ def iter_bands(
 
 def _sums(x: Tensor) -> np.ndarray:
     """Sum up every item, shape (N,)."""
-    return x.flatten(1).sum(1).cpu().numpy()
+    return x.flatten(1).sum(1, dtype=exact_dtype(x)).cpu().numpy()

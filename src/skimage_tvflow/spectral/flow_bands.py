@@ -22,7 +22,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skimage_tvflow.core.operators import exact_dtype
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
@@ -44,8 +43,7 @@ class Band(NamedTuple):
     time : float
         The time around which its structures vanish; infinity for the residual.
     image : Tensor of shape (N, C, *spatial)
-        The band, in float64 where the device has it, as differences of neighbouring frames over
-        short times would leave float32 few digits.
+        The band. Differences of neighbouring frames are exact in their own precision.
     slope : Tensor of shape (N, C, *spatial)
         Mean slope of the flow in the interval before that time; for the residual in the last one.
     """
@@ -145,12 +143,11 @@ def bands_between(image: Tensor, frames: Iterable[tuple[float, Tensor]]) -> Iter
     Band
         One less than frames, then the residual.
     """
-    last, now, before = image.to(exact_dtype(image)), 0.0, None
-    for time, frame in frames:
-        u = frame.to(last.dtype)
-        slope = (u - last) / (time - now)
+    last, now, before = image, 0.0, None
+    for time, u in frames:
+        slope = (u - last).div_(time - now)
         if before is not None:
-            yield Band(now, now * (slope - before), before)
+            yield Band(now, (slope - before).mul_(now), before)
         before, last, now = slope, u, time
     assert before is not None
     yield Band(math.inf, last - now * before, before)
@@ -176,11 +173,11 @@ def band_pass(
     Returns
     -------
     Tensor of shape (N, C, *spatial)
-        In float64 where the device has it.
+        The sum of the bands.
     """
     first, last = band
     times = (_JUST_BEFORE * first, *np.geomspace(first, last, _N_TIMES).tolist())
-    total = torch.zeros_like(flow_input.image, dtype=exact_dtype(flow_input.image))
+    total = torch.zeros_like(flow_input.image)
     for part in flow_bands(flow, flow_input, times, report):
         if first <= part.time < last:
             total += part.image
