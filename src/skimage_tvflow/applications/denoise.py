@@ -144,8 +144,10 @@ def denoise(
     random, clean = np.random.default_rng(random_state), noisy.clone()
     # The same for every item of a batch, which is denoised as it would be alone.
     batch, shape = flow_input.axes.batch_axis, flow_input.axes.shape
-    signs = random.choice([-1.0, 1.0], [1 if a == batch else n for a, n in enumerate(shape)])
-    probes = flow_input.axes.to_core(torch.from_numpy(signs).to(noisy).expand(shape))
+    signs = random.choice(
+        np.array([-1, 1], np.int8), [1 if a == batch else n for a, n in enumerate(shape)]
+    )
+    probes = flow_input.axes.to_core(torch.from_numpy(signs).to(noisy.device).expand(shape))
     found, n = [], len(noisy)
     for i in range(n):
         item = NoisyImage.of(noisy[i], raw.data[i], None if levels is None else levels[i])

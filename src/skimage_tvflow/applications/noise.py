@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,7 @@ _LEAST_EMPTY = 64
 # of blocks of _BLOCK pixels a side, where structures have little part in it, it must not be more
 # than _NOT_WHITE times as strong.
 _APART, _BLOCK, _FLATTEST, _NOT_WHITE = 3, 8, 0.1, 2.5
+_MOST_BLOCKS = 2000
 
 
 @fork_safe()
@@ -218,11 +220,16 @@ def _blocks(change: np.ndarray, whole: np.ndarray) -> list[np.ndarray]:
     rows, columns = (change.shape[-2] if change.ndim > 1 else 1), change.shape[-1]
     change, whole = (x.reshape(-1, rows, columns) for x in (change, whole))
     height = min(_BLOCK, rows)
+    corners = [
+        range(len(change)),
+        range(0, rows - height + 1, height),
+        range(0, columns - _BLOCK + 1, _BLOCK),
+    ]
+    # Some thousand of them tell as much as all.
+    step = max(1, math.prod(map(len, corners)) // _MOST_BLOCKS)
     return [
         change[z, y : y + height, x : x + _BLOCK]
-        for z in range(len(change))
-        for y in range(0, rows - height + 1, height)
-        for x in range(0, columns - _BLOCK + 1, _BLOCK)
+        for z, y, x in itertools.islice(itertools.product(*corners), 0, None, step)
         if whole[z, y : y + height, x : x + _BLOCK].all()
     ]
 

@@ -19,6 +19,7 @@ from skimage_tvflow.applications.noise import (
     varies,
 )
 from skimage_tvflow.applications.spilled import SpilledImages
+from skimage_tvflow.core.operators import inner
 from skimage_tvflow.core.progress import Report, share_of
 from skimage_tvflow.estimators.base import BaseTVFlow
 from skimage_tvflow.estimators.confined_input import ConfinedInput, confined
@@ -180,24 +181,24 @@ class NoisyImage:
         # The change of the flow since time 0, at each of the times.
         kept = SpilledImages(self.image)
         for u in _frames(flow, frames, share_of(report, 0, 0.5)):
-            kept.append((u - frames.image[0]) / largest)
+            kept.append((u - frames.image[0]).div_(largest))
         n = len(kept)
         cost, gram = np.zeros(n), np.zeros((n, n))
         for k, v in enumerate(_frames(flow, probed, share_of(report, 0.5, 1))):
-            moved = (v - probed.image[0]) / unit - kept[k] / _PROBE
-            cost[k] = float((change * moved).double().sum())
+            moved = (v - probed.image[0]).div_(unit).sub_(kept[k], alpha=1 / _PROBE)
+            cost[k] = float(inner(change[None], moved[None]))
         for j in range(n):
-            first = kept[j].double()
+            first = kept[j][None]
             for k in range(j + 1):
-                gram[j, k] = gram[k, j] = float((first * kept[k]).sum())
+                gram[j, k] = gram[k, j] = float(inner(first, kept[k][None]))
         bands = _band_coefficients(times)
         gram, cost = bands @ gram @ bands.T, bands @ cost
         removed = 1 - _least_risk(gram, cost)
-        total = torch.zeros_like(self.image, dtype=torch.float64)
+        total = torch.zeros_like(self.image)
         for share, u in zip(removed @ bands, kept, strict=True):
-            total -= float(share) * u
+            total.sub_(u, alpha=float(share))
         risk = float(removed @ gram @ removed - 2 * cost @ removed)
-        return (total * float(largest)).to(self.image.dtype), risk
+        return total.mul_(float(largest)), risk
 
     def _input(
         self, times: np.ndarray, spacing: tuple[float, ...], probe: Tensor | None, weight: Tensor
