@@ -39,7 +39,7 @@ def test_values_that_are_no_numbers(refused, step, tmp_path, value):
 def test_complex_values(refused, step, tmp_path):
     tifffile.imwrite(tmp_path / "bad.tif", step.astype(np.complex64))
     message = refused(tmp_path / "bad.tif", "-t", 1, "-o", tmp_path / "out.tif")
-    assert "image has dtype complex64, and the flow needs real numbers. Pass abs(image)" in message
+    assert "complex64 values cannot be written. Save the real and the imaginary part" in message
 
 
 def test_empty_axis(refused, tmp_path):

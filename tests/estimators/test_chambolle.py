@@ -701,7 +701,7 @@ class TestRefusals:
             ([0.1, -2], ValueError, r"t must be >= 0, got -2\.0 at position 1\. .*pass t="),
             (float("nan"), ValueError, r"t must be finite, got nan\. Pass"),
             (float("inf"), ValueError, r"t must be finite, got inf\. Pass"),
-            ([[0.1, 0.2]], ValueError, r"1-D sequence of numbers, got .*shape \(1, 2\)\. Pass"),
+            ([[0.1, 0.2]], ValueError, r"(no batch_axis|1-D sequence .*shape \(1, 2\))\. Pass"),
             ([], ValueError, r"at least one time, got an empty sequence\. Pass"),
             ("soon", TypeError, r"real number .*, got the string 'soon'\. Pass"),
             (1j, TypeError, r"real number .*, got complex 1j\. Pass"),
@@ -720,15 +720,18 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("change", "kind", "message"),
         [
-            (lambda x: np.where(x > 0.5, np.nan, x), ValueError, "contains NaN .*Replace them"),
-            (lambda x: x * 1j, ValueError, r"Complex data not supported.* Pass abs\(image\)"),
-            (lambda x: np.ma.masked_less(x, 0.2), ValueError, "masked array, .* Fill"),
+            (
+                lambda x: np.where(x > 0.5, np.nan, x),
+                ValueError,
+                "NaN .*mask=numpy.isfinite",
+            ),
+            (lambda x: np.ma.masked_less(x, 0.2), ValueError, "masked array, .* mask=~image.mask"),
             (lambda x: x[:0], ValueError, r"0 sample\(s\).*minimum of 1.*pass an array"),
             (lambda x: x[0, 0], ValueError, "single value .* needs at least one axis. Pass"),
             (lambda x: "camera.png", (TypeError, ValueError), "real numbers|of numbers"),
             (lambda x: None, (TypeError, ValueError), "Pass"),
         ],
-        ids=["NaN", "complex", "masked", "empty", "0-d", "string", "None"],
+        ids=["NaN", "masked", "empty", "0-d", "string", "None"],
     )
     def test_images(self, estimator, small, change, kind, message):
         for call in (estimator.fit, estimator.transform, extinction_time, total_variation):

@@ -102,6 +102,8 @@ def _process(
             picture = read_picture(path, options.series)
             axes, notes = choose_axes(picture, options)
             image, scale = _values(picture, options, notes)
+            wrong = f"{image.dtype} values cannot be written. Save the real and the imaginary part"
+            refuse({f"{wrong} as two files, or use tv_flow in Python": image.dtype.kind == "c"})
             mask = read_mask(image, options.mask, nan_is_missing=options.nan_is_missing)
         if mask is None and image.dtype.kind == "f" and not np.isfinite(image).all():
             notes.append("--nan-is-missing takes values that are no numbers as no data")

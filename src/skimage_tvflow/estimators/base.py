@@ -147,6 +147,7 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         ConvergenceWarning
             Once per call, if the wanted accuracy was not reached.
         """
+        t = self.t if t is None else t
         if is_per_item(t):
             return self._transform_each(self._check_input(image, np.ravel(t), mask, weight), t)
         flow_input = self._check_input(image, t, mask, weight)
