@@ -1,0 +1,133 @@
+"""The live preview: a layer above the chosen one that shows the flow of the visible slice."""
+
+from typing import Any
+
+import numpy as np
+from napari.layers import Image
+
+from napari_tvflow.model.layer_kwargs import look_kwargs, spatial_kwargs
+from napari_tvflow.model.preview_flag import live_metadata
+from napari_tvflow.model.session import Session
+
+
+class Preview:
+    """
+    Shows the flow at the session's t, and never a result of another slice.
+
+    Parameters
+    ----------
+    session : Session
+        The session.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._layer: Image | None = None
+        self._made_for: object = None
+        self._shown: object = None
+        self.is_wanted = session.settings.preview
+
+    @property
+    def layer(self) -> Image | None:
+        """The layer of the preview, if there is one."""
+        return self._layer
+
+    def refresh(self) -> None:
+        """Show the flow at t, or nothing as long as the visible slice has none."""
+        session = self._session
+        if self._layer is not None and self._layer not in session.viewer.layers:
+            # The user has deleted it, and does not want another one.
+            self._layer, self.is_wanted, self._shown = None, False, None
+        state = self._state()
+        if state is None:
+            self._hide()
+        elif state != self._shown:
+            frame = session.frame(session.t)
+            if frame is not None and session.visible is not None:
+                self._show(session.visible.place(displayable(frame, session.source)))
+                self._shown = state
+
+    def remove(self) -> None:
+        """Take the layer away."""
+        if self._layer is not None and self._layer in self._session.viewer.layers:
+            self._session.viewer.layers.remove(self._layer)
+        self._layer, self._shown = None, None
+
+    def _state(self) -> object:
+        """What is to be shown; None for nothing. The same state is not shown twice."""
+        session, entry = self._session, self._session.entry
+        if not self.is_wanted or entry is None or entry.space is None or session.visible is None:
+            return None
+        fine = entry.refined_until >= session.t
+        return id(entry), str(session.visible), session.t, fine
+
+    def _hide(self) -> None:
+        if self._layer is not None and self._layer.visible:
+            self._layer.visible = False
+        self._shown = None
+
+    def _show(self, data: np.ndarray) -> None:
+        token = self._session.token
+        if self._layer is not None and self._made_for != token:
+            self.remove()
+        if self._layer is None:
+            self._layer, self._made_for = self._add(data), token
+        else:
+            self._layer.data = data
+            if not self._layer.visible:
+                self._layer.visible = True
+
+    def _add(self, data: np.ndarray) -> Image:
+        session = self._session
+        layers, source = session.viewer.layers, session.layer
+        preview = Image(
+            data,
+            name=f"{source.name} | preview",
+            metadata=live_metadata("flow"),
+            **spatial_kwargs(source, session.source.factors),
+            **look_kwargs(source),
+        )
+        insert_above(layers, preview, source)
+        return preview
+
+
+def insert_above(layers: Any, new: Image, below: Any) -> None:
+    """
+    Add a layer above another one, and leave the selection as it is.
+
+    Parameters
+    ----------
+    layers : napari.components.LayerList
+        The layers.
+    new : napari.layers.Image
+        The new layer.
+    below : napari.layers.Layer
+        The other one; if it is not in the list, the new one is added on top.
+    """
+    selected, active = set(layers.selection), layers.selection.active
+    layers.insert(layers.index(below) + 1 if below in layers else len(layers), new)
+    layers.selection = selected
+    layers.selection.active = active
+
+
+def displayable(image: np.ndarray, source: Any) -> np.ndarray:
+    """
+    Bring RGB values to what napari shows: bytes, or numbers from 0 to 1.
+
+    Parameters
+    ----------
+    image : numpy.ndarray
+        An image of the flow.
+    source : Source
+        Where it comes from.
+
+    Returns
+    -------
+    numpy.ndarray
+        The image; without RGB it is not changed.
+    """
+    if not source.rgb:
+        return image
+    if np.dtype(str(source.data.dtype)) == np.uint8:
+        return np.rint(image).clip(0, 255).astype(np.uint8)
+    return image.clip(0, 1)
