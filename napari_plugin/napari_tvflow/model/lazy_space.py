@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -36,14 +37,8 @@ def lazy_layer(task: Task, spaces: Mapping[tuple[int, ...], Any]) -> tuple[Layer
     times = frame_times(end, task.settings.n_times)
     error = max(float(np.max(space.error_estimate(times))) for space in spaces.values())
     data = lazy_frames(task, spaces, times)
-    lazy = Task(
-        task.source,
-        task.settings,
-        task.t,
-        with_time_axis(task.spatial, len(task.source.roles)),
-        task.look,
-        task.metadata,
-    )
+    spatial = with_time_axis(task.spatial, len(task.source.roles))
+    lazy = dataclasses.replace(task, spatial=spatial)
     facts = {"times": times.tolist(), "error_estimate": error}
     return lazy.layer(data, "TV scale space", output=SPACE, **facts), error
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -89,6 +89,22 @@ class Task:
                 ) from None
         spatial = spatial_kwargs(layer, source.factors)
         return cls(source, settings, t, spatial, look_kwargs(layer), dict(layer.metadata), mask)
+
+    def at(self, t: float) -> Task:
+        """
+        Choose another time.
+
+        Parameters
+        ----------
+        t : float
+            The time.
+
+        Returns
+        -------
+        Task
+            The same task for that time.
+        """
+        return replace(self, t=t)
 
     def layer(
         self, data: Any, name: str, *, output: str, look: dict[str, Any] | None = None, **facts: Any
