@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from napari_tvflow.model.bands import COLORS, Band
-from napari_tvflow.model.time_scale import number
 
 _FORMAT = "napari-tvflow bands 1"
 # White noise of deviation sigma has vanished to 99 % of its energy at about this many sigma.
@@ -118,10 +117,10 @@ def preset(
     while len(edges) < len(COLORS) and radius * contrast / n_spatial < 0.8 * extinction:
         edges.append(radius * contrast / n_spatial)
         radius *= 2
-    radii = [n_spatial * t / contrast for t in edges]
+    radii = [0.0, *(2.0**k for k in range(1, len(edges)))]
     bands = [
-        Band(f"radius {number(r1)}-{number(r2)} px", t1, t2, color=color)
+        Band(f"radius {r1:g}-{r2:g} px", t1, t2, color=color)
         for t1, t2, r1, r2, color in zip(edges, edges[1:], radii, radii[1:], COLORS)
     ]
-    last = f"radius from {number(radii[-1])} px"
+    last = f"radius from {radii[-1]:g} px"
     return [*bands, Band(last, edges[-1], math.inf, color=COLORS[len(bands)])]

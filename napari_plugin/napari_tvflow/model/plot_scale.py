@@ -10,6 +10,8 @@ from napari_tvflow.model.bands import Band
 
 # How near, in pixels of the screen, the mouse must be to an edge or to the cursor.
 _NEAR = 5.0
+# Labels at this distance do not touch each other.
+_LABEL_ROOM = 46.0
 # A band that was drawn narrower than this is a click.
 NARROWEST = 4.0
 
@@ -102,6 +104,31 @@ class PlotScale:
         """
         low, high = math.ceil(math.log10(self.first)), math.floor(math.log10(self.last))
         return [10.0**k for k in range(low, high + 1)]
+
+    def radius_ticks(self, time_of_one: float) -> list[tuple[float, float]]:
+        """
+        Choose radii for labels.
+
+        Parameters
+        ----------
+        time_of_one : float
+            The time at which a disc with a radius of one pixel has vanished.
+
+        Returns
+        -------
+        list of tuple
+            Radii 1, 2, 5, 10, ... that lie in the plot at some distance from each other, and
+            their times. Discs smaller than a pixel do not exist.
+        """
+        found: list[tuple[float, float]] = []
+        for k in range(6):
+            for digit in (1, 2, 5):
+                radius = digit * 10.0**k
+                t = radius * time_of_one
+                far = not found or self.x(t) - self.x(found[-1][1]) > _LABEL_ROOM
+                if self.first < t < self.last and far:
+                    found.append((radius, t))
+        return found
 
     def hit(self, x: float, bands: Iterable[Band], t: float, selected: str = "") -> Hit:
         """

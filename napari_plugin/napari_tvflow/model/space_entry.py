@@ -11,11 +11,10 @@ from napari_tvflow.model.jobs import Cancelled, Job
 from napari_tvflow.model.layer_check import check_values
 from napari_tvflow.model.settings import EXACT, FlowSettings
 from napari_tvflow.model.source import Source
-from napari_tvflow.model.time_scale import FIRST, contrast_of
+from napari_tvflow.model.time_scale import contrast_of
 
 # An eye sees no error below this part of the deviation, so the preview is not refined further.
 FINEST_PREVIEW = 5e-3
-N_BINS = 72
 # Part of the work that the draft takes.
 _DRAFT = 0.15
 
@@ -147,11 +146,10 @@ def log_spectrum(space: Any) -> tuple[np.ndarray, np.ndarray]:
     times, heights : numpy.ndarray
         Increasing times, and t S(t).
     """
-    end = float(space.times[-1])
-    # The first two bins also hold all that vanishes before them, and are not shown.
-    times = np.geomspace(end * FIRST / 2, 1.1 * end, N_BINS)
-    found = space.spectrum(times)
-    return found.times[2:], (found.times * found.l1)[2:]
+    # Between knots the flow is linear, and a linear flow has no spectrum: finer bins would be empty.
+    knots = space.times[1:]
+    found = space.spectrum(np.append(knots, 1.1 * knots[-1]))
+    return found.times, found.times * found.l1
 
 
 def _device(name: str) -> str | None:

@@ -26,7 +26,11 @@ class BandLayers:
         self._session = session
         self._layers: dict[str, Image] = {}
         self._shown: dict[str, object] = {}
+        # Made, but not yet in the viewer.
+        self._new: tuple[str, Image] | None = None
+        self._spare: set[Image] = set()
         self._token = -1
+        self.is_wanted = True
 
     def layer(self, identifier: str) -> Image | None:
         """
@@ -44,31 +48,54 @@ class BandLayers:
         """
         return self._layers.get(identifier)
 
-    def tidy(self) -> None:
-        """Remove layers of deleted bands and of other images, and bands of deleted layers."""
-        layers, bands = self._session.viewer.layers, self._session.bands
-        for identifier, layer in list(self._layers.items()):
-            if layer not in layers:
-                self._forget(identifier)
-                bands.remove(identifier)
-            elif bands.row(identifier) is None or self._token != self._session.token:
-                self._forget(identifier)
-                layers.remove(layer)
-        self._token = self._session.token
-
     def refresh_one(self) -> bool:
         """
-        Bring the first layer up to date that is not.
+        Take one step towards layers that show the bands as they are.
 
-        A layer of four million pixels takes most of the time that a slot may take, so there is
-        never more than one at a time.
+        napari takes 60 ms to add a layer and 150 ms to remove one, so a step is never more than
+        one of them, and the window stays responsive.
 
         Returns
         -------
         bool
-            Whether there was one.
+            Whether there was anything to do.
         """
-        self.tidy()
+        return self._tidy_one() or self._insert_new() or self._show_one()
+
+    def _tidy_one(self) -> bool:
+        """Remove a layer of a deleted band or of another image, or the band of a deleted layer."""
+        layers, bands = self._session.viewer.layers, self._session.bands
+        if self._token != self._session.token:
+            self._token, self._new = self._session.token, None
+            self._spare |= set(self._layers.values())
+            self._layers.clear()
+            self._shown.clear()
+        for identifier, layer in list(self._layers.items()):
+            if layer not in layers:
+                self._forget(identifier)
+                bands.remove(identifier)
+                return True
+            if bands.row(identifier) is None:
+                self._forget(identifier)
+                self._spare.add(layer)
+        while self._spare:
+            layer = self._spare.pop()
+            if layer in layers:
+                layers.remove(layer)
+                return True
+        return False
+
+    def _insert_new(self) -> bool:
+        if self._new is None:
+            return False
+        (identifier, layer), self._new = self._new, None
+        if self._session.bands.row(identifier) is not None:
+            layers = self._session.viewer.layers
+            insert_above(layers, layer, layers[-1] if len(layers) else None)
+            self._layers[identifier] = layer
+        return True
+
+    def _show_one(self) -> bool:
         for band in self._session.bands:
             state = self._state(band)
             if state is None:
@@ -81,10 +108,13 @@ class BandLayers:
 
     def remove(self) -> None:
         """Take all layers away."""
-        for identifier, layer in list(self._layers.items()):
-            self._forget(identifier)
+        for layer in {*self._layers.values(), *self._spare}:
             if layer in self._session.viewer.layers:
                 self._session.viewer.layers.remove(layer)
+        self._layers.clear()
+        self._shown.clear()
+        self._spare.clear()
+        self._new = None
 
     def _forget(self, identifier: str) -> None:
         self._layers.pop(identifier, None)
@@ -93,7 +123,7 @@ class BandLayers:
     def _state(self, band: Band) -> object:
         """What is to be shown; None for nothing. The same state is not shown twice."""
         entry, visible = self._session.entry, self._session.visible
-        if entry is None or entry.space is None or visible is None:
+        if not self.is_wanted or entry is None or entry.space is None or visible is None:
             return None
         last = min(band.t2, entry.drafted_until)
         return id(entry), str(visible), band, entry.refined_until >= last
@@ -110,7 +140,7 @@ class BandLayers:
         data = session.visible.place(displayable(image, session.source))
         layer = self._layers.get(band.identifier)
         if layer is None:
-            self._layers[band.identifier] = self._add(band, data, image)
+            self._new = band.identifier, self._make(band, data, image)
             return
         was_hidden = band.identifier not in self._shown
         layer.data = data
@@ -121,19 +151,16 @@ class BandLayers:
         if was_hidden:
             layer.visible = True
 
-    def _add(self, band: Band, data: Any, image: Any) -> Image:
+    def _make(self, band: Band, data: Any, image: Any) -> Image:
         session = self._session
         source = session.layer
         look = look_kwargs(source)
         if band.is_symmetric and not session.source.rgb:
             look = {"colormap": "gray", "contrast_limits": symmetric_limits(image)}
-        layer = Image(
+        return Image(
             data,
             name=band.name,
             metadata=live_metadata(band.identifier),
             **spatial_kwargs(source, session.source.factors),
             **look,
         )
-        layers = session.viewer.layers
-        insert_above(layers, layer, layers[-1] if len(layers) else source)
-        return layer

@@ -18,7 +18,7 @@ from napari_tvflow.model.session import Session
 from napari_tvflow.model.time_scale import number
 
 COLOR, NAME, FROM, TO, SHOW = range(5)
-_KEEP, _REMOVE = "the band", "the rest"
+_KEEP, _REMOVE = "band", "rest"
 
 
 class BandView(QTableWidget):
@@ -39,7 +39,7 @@ class BandView(QTableWidget):
         self.setHorizontalHeaderLabels(["", "name", "from t", "to t", "show"])
         self.verticalHeader().hide()
         header = self.horizontalHeader()
-        for column, width in ((COLOR, 26), (FROM, 62), (TO, 62), (SHOW, 92)):
+        for column, width in ((COLOR, 26), (FROM, 62), (TO, 62), (SHOW, 80)):
             header.setSectionResizeMode(column, QHeaderView.Fixed)
             self.setColumnWidth(column, width)
         header.setSectionResizeMode(NAME, QHeaderView.Stretch)

@@ -3,6 +3,7 @@
 from functools import partial
 
 import napari
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -82,6 +83,7 @@ class FlowDock(Dock):
         self.layers.refresh()
         self.more.refresh()
         super().tick()
+        self.show_preview()
         self.run.tick()
         self.link.tick()
 
@@ -183,6 +185,10 @@ class FlowDock(Dock):
         area.setWidget(content)
         area.setWidgetResizable(True)
         area.setFrameShape(QScrollArea.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        # A scroll area would let itself be squeezed until its content is cut off.
+        bar = area.verticalScrollBar().sizeHint().width()
+        area.setMinimumWidth(content.minimumSizeHint().width() + bar)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(area)

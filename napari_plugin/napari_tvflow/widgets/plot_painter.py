@@ -1,8 +1,6 @@
 """How the plot of the spectrum is drawn, in the colours of napari's theme."""
 
 from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QPointF, QRectF, Qt
@@ -12,7 +10,7 @@ from napari_tvflow.model.bands import Band
 from napari_tvflow.model.plot_scale import PlotScale
 from napari_tvflow.model.time_scale import number
 
-LEFT, RIGHT, TOP, BOTTOM = 34, 14, 22, 34
+LEFT, RIGHT, TOP, BOTTOM = 24, 14, 22, 34
 
 
 @dataclass(frozen=True)
@@ -76,14 +74,14 @@ class PlotPainter:
         self._metrics = QFontMetrics(painter.font())
         painter.setRenderHint(QPainter.Antialiasing)
 
-    def axes(self, radius: Any) -> None:
+    def axes(self, time_of_one: float) -> None:
         """
         Draw the axes: t below, and the radius of discs that vanish at t above.
 
         Parameters
         ----------
-        radius : callable
-            The radius of a time, or None where the contrast is unknown.
+        time_of_one : float
+            The time of a disc with a radius of one pixel; 0 where the contrast is unknown.
         """
         scale, p = self._scale, self._p
         for t in scale.ticks():
@@ -91,8 +89,8 @@ class PlotPainter:
             p.setPen(QPen(self._colors.grid, 1))
             p.drawLine(QPointF(x, TOP), QPointF(x, self._floor))
             self._text(x, self._floor + 14, number(t).rstrip("0").rstrip(".") if t < 1 else f"{t:g}")
-            if radius is not None:
-                self._text(x, TOP - 7, f"{number(radius(t))} px")
+        for radius, t in scale.radius_ticks(time_of_one) if time_of_one > 0 else ():
+            self._text(scale.x(t), TOP - 7, f"{radius:g} px")
         p.setPen(QPen(self._colors.text, 1))
         p.drawLine(QPointF(scale.left, self._floor), QPointF(scale.right, self._floor))
         middle = (scale.left + scale.right) / 2
@@ -100,18 +98,21 @@ class PlotPainter:
         p.save()
         p.translate(14, (TOP + self._floor) / 2)
         p.rotate(-90)
-        self._text(0, 0, "t S(t)")
+        self._text(0, 0, "t S(t), root scale")
         p.restore()
 
     def curve(self, times: np.ndarray, heights: np.ndarray) -> None:
         """
         Draw the spectrum.
 
+        The last structure of a photograph would dwarf all others: heights are drawn as their roots.
+
         Parameters
         ----------
         times, heights : numpy.ndarray
             Times, and t S(t).
         """
+        heights = np.sqrt(heights)
         most = float(heights.max()) or 1.0
         room = 0.94 * (self._floor - TOP)
         points = [QPointF(self._scale.x(t), self._floor - room * h / most)

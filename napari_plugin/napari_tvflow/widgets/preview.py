@@ -38,6 +38,10 @@ class Preview:
         if self._layer is not None and self._layer not in session.viewer.layers:
             # The user has deleted it, and does not want another one.
             self._layer, self.is_wanted, self._shown = None, False, None
+        if self._layer is not None and self._made_for != session.token:
+            # The next call adds another one: removing takes napari long enough for one slot.
+            self.remove()
+            return
         state = self._state()
         if state is None:
             self._hide()
@@ -68,8 +72,6 @@ class Preview:
 
     def _show(self, data: np.ndarray) -> None:
         token = self._session.token
-        if self._layer is not None and self._made_for != token:
-            self.remove()
         if self._layer is None:
             self._layer, self._made_for = self._add(data), token
         else:

@@ -18,6 +18,7 @@ class PositiveSpinBox(QDoubleSpinBox):
         self.setDecimals(12)
         self.setRange(0, 1e12)
         self.setKeyboardTracking(False)
+        self.setButtonSymbols(QDoubleSpinBox.NoButtons)  # the wheel and the arrow keys step, too
         self.setLocale(QLocale.c())
         self.setSizePolicy(QSizePolicy.Preferred, QSizePolicy.Fixed)
 
@@ -46,7 +47,7 @@ class PositiveSpinBox(QDoubleSpinBox):
         QSize
             The size.
         """
-        return QSize(self.fontMetrics().horizontalAdvance("0") * 14, super().sizeHint().height())
+        return QSize(self.fontMetrics().horizontalAdvance("0") * 10, super().sizeHint().height())
 
     def minimumSizeHint(self) -> QSize:
         """

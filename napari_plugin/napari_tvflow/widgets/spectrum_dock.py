@@ -5,6 +5,7 @@ from functools import partial
 
 import napari
 from qtpy.QtWidgets import (
+    QCheckBox,
     QFileDialog,
     QGridLayout,
     QHBoxLayout,
@@ -46,6 +47,8 @@ class SpectrumDock(Dock):
         self.bands = BandLayers(session)
         self.run = RunBox(session, "Bands of the whole layer", self._prepare)
         self.title = QLabel()
+        self.show_layers = QCheckBox("show the layers of the bands")
+        self.show_layers.setChecked(True)
         self.add = self._menu_button("Add", FILTERS, self._on_add)
         self.presets = self._menu_button("Presets", PRESETS, self._on_preset)
         self.delete = QPushButton("Delete")
@@ -154,6 +157,9 @@ class SpectrumDock(Dock):
         if band is not None:
             self.session.bands.remove(band.identifier)
 
+    def _on_show_layers(self, wanted: bool) -> None:
+        self.bands.is_wanted = wanted
+
     def _on_row(self) -> None:
         band = self.table.selected()
         self.plot.mouse.selected = band.identifier if band is not None else ""
@@ -186,6 +192,7 @@ class SpectrumDock(Dock):
         self.plot.rename.connect(self.table.edit_name)
         self.table.itemSelectionChanged.connect(self._on_row)
         self.table.complained.connect(self.run.say)
+        self.show_layers.toggled.connect(self._on_show_layers)
         self.delete.clicked.connect(self._on_delete)
         self.load.clicked.connect(self.load_file)
         self.save.clicked.connect(self.save_file)
@@ -196,7 +203,11 @@ class SpectrumDock(Dock):
         for column, button in enumerate(row):
             buttons.addWidget(button, 0, column)
         left, right = QVBoxLayout(), QVBoxLayout()
-        left.addWidget(self.title)
+        heading = QHBoxLayout()
+        heading.addWidget(self.title)
+        heading.addStretch(1)
+        heading.addWidget(self.show_layers)
+        left.addLayout(heading)
         left.addWidget(self.plot, 1)
         right.addWidget(self.table, 1)
         right.addLayout(buttons)

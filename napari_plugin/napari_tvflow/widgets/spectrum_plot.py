@@ -6,7 +6,6 @@ from qtpy.QtWidgets import QSizePolicy, QWidget
 
 from napari_tvflow.model.plot_scale import PlotScale
 from napari_tvflow.model.session import Session
-from napari_tvflow.model.time_scale import erased_radius
 from napari_tvflow.widgets.plot_mouse import PlotMouse
 from napari_tvflow.widgets.plot_painter import BOTTOM, LEFT, RIGHT, Colors, PlotPainter
 
@@ -88,8 +87,7 @@ class SpectrumPlot(QWidget):
             draw.message(session.problem or "Computing the spectrum ...", self.width())
         else:
             contrast = 0.0 if entry is None else entry.contrast
-            n = session.source.n_spatial
-            draw.axes((lambda t: erased_radius(t, contrast, n)) if contrast > 0 else None)
+            draw.axes(contrast / session.source.n_spatial)
             if entry is not None and entry.spectrum is not None:
                 draw.curve(*entry.spectrum)
             for k, band in enumerate(session.bands):
