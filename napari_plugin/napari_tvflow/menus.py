@@ -10,6 +10,7 @@ from napari_tvflow.model.band_files import preset
 from napari_tvflow.model.jobs import Job, Watch
 from napari_tvflow.model.layer_check import UnusableImage, why_unusable
 from napari_tvflow.model.preview_flag import is_preview
+from napari_tvflow.model.remove_noise import remove_noise_of
 from napari_tvflow.model.run import Outcome, run, run_bands
 from napari_tvflow.model.settings import IMAGE, SPACE, preferred_settings
 from napari_tvflow.model.task import Task
@@ -27,7 +28,7 @@ def remove_noise(layer: napari.layers.Layer, viewer: napari.viewer.Viewer) -> No
     viewer : napari.viewer.Viewer
         Where the result is added.
     """
-    _start(layer, viewer, "removing noise", _bands_of("noise"))
+    _start(layer, viewer, "removing noise", remove_noise_of)
 
 
 def structure_and_texture(layer: napari.layers.Layer, viewer: napari.viewer.Viewer) -> None:

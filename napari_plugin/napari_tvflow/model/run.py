@@ -12,6 +12,7 @@ from napari_tvflow.model.bands import Band
 from napari_tvflow.model.jobs import Watch
 from napari_tvflow.model.layer_check import check_values
 from napari_tvflow.model.lazy_space import lazy_layer
+from napari_tvflow.model.place import kind_of_result, put
 from napari_tvflow.model.settings import REMOVED, SPACE
 from napari_tvflow.model.solve import solve_item, space_of_item
 from napari_tvflow.model.task import LayerTuple, Task
@@ -69,7 +70,7 @@ def run(task: Task, watch: Watch) -> Outcome:
         return _run_space(task, watch)
     source, keys = task.source, list(task.source.keys())
     first = source.read(keys[0])
-    out = np.empty(source.data.shape, _kind(task, first.dtype))
+    out = np.empty(source.data.shape, kind_of_result(task, first.dtype))
     errors, bounds = [], []
     for k, key in enumerate(keys):
         watch.stage = "computing" if len(keys) == 1 else f"image {k + 1} of {len(keys)}"
@@ -80,7 +81,7 @@ def run(task: Task, watch: Watch) -> Outcome:
         bounds.append(bound)
         if task.settings.output == REMOVED:
             u = image - u
-        _put(task, out, key, u)
+        put(task, out, key, u)
     name, look = f"TV flow t={number(task.t)}", None
     if task.settings.output == REMOVED:
         name = f"removed by t={number(task.t)}"
@@ -181,31 +182,3 @@ def _flow_or_constant(
     found = solve_item(task, image, share)
     watch.check()
     return found
-
-
-def _kind(task: Task, dtype: np.dtype[Any]) -> Any:
-    """RGB keeps its kind of values, as napari shows it as it is."""
-    raw = np.dtype(str(task.source.data.dtype))
-    removed = task.settings.output == REMOVED
-    return raw if task.source.rgb and not removed else dtype
-
-
-def _put(task: Task, out: np.ndarray, key: tuple[int, ...], u: np.ndarray) -> None:
-    """Write the flow of one image where it belongs; alpha and what is masked stay as they are."""
-    source = task.source
-    index = source.index(key)
-    view, raw = out[index], np.asarray(source.data[index])
-    if source.rgb:
-        view[..., 3:] = raw[..., 3:]
-        view, raw = view[..., :3], raw[..., :3]
-        if np.issubdtype(out.dtype, np.integer):
-            u = np.rint(u)
-            u = u.clip(0, np.iinfo(out.dtype).max)
-        elif task.settings.output != REMOVED:
-            u = u.clip(0, 1)
-    view[...] = u
-    if task.mask is not None:
-        mask = np.broadcast_to(np.asarray(task.mask) != 0, source.shape)[index]
-        outside = 0 if task.settings.output == REMOVED else raw
-        keep = mask[..., None] if source.rgb else mask
-        view[...] = np.where(keep, view, outside)
