@@ -16,8 +16,13 @@ SECONDS = 60_000
 
 
 @pytest.fixture
-def viewer(make_napari_viewer):
-    return make_napari_viewer(show=True)
+def viewer(make_napari_viewer, request):
+    """Open a viewer; for tests marked `unseen` without painting it.
+
+    napari 0.9.2 with vispy 0.17 and Mesa 22 crashes in glDrawArrays when a layer is added after the
+    oldest one was removed, without any plugin: tests that do so are not painted.
+    """
+    return make_napari_viewer(show=request.node.get_closest_marker("unseen") is None)
 
 
 @pytest.fixture

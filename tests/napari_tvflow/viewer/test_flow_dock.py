@@ -69,7 +69,7 @@ def test_a_typed_time(viewer, open_flow, wait_for, photograph):
 def test_the_reading(viewer, open_flow, wait_for, photograph):
     viewer.add_image(photograph, scale=(0.5, 0.5), units="um")
     dock = open_flow()
-    wait_for(lambda: dock.session.entry.space is not None)
+    wait_for(lambda: dock.session.scale is not None)
     dock.tick()
     dock.time.number.setValue(100)
     dock.time.contrast.setValue(50)
@@ -79,7 +79,7 @@ def test_the_reading(viewer, open_flow, wait_for, photograph):
 def test_run_adds_a_layer(viewer, open_flow, wait_for, qtbot, photograph):
     layer = viewer.add_image(photograph, name="face", translate=(3, 4), metadata={"a": 1})
     dock = open_flow()
-    wait_for(lambda: dock.session.entry.space is not None)
+    wait_for(lambda: dock.session.scale is not None)
     dock.time.number.setValue(40)
     qtbot.mouseClick(dock.run.button, Qt.LeftButton)
     assert dock.run.button.text() == "Cancel"
@@ -99,7 +99,7 @@ def test_run_adds_a_layer(viewer, open_flow, wait_for, qtbot, photograph):
 def test_cancel(viewer, open_flow, wait_for, qtbot):
     viewer.add_image(np.random.default_rng(0).random((400, 400)))
     dock = open_flow()
-    wait_for(lambda: dock.session.entry.space is not None)
+    wait_for(lambda: dock.session.scale is not None)
     dock.more.tol.setValue(1e-5)
     dock.time.number.setValue(dock.session.scale.extinction)
     qtbot.mouseClick(dock.run.button, Qt.LeftButton)
@@ -215,13 +215,14 @@ def test_three_dimensions_hide_the_preview(viewer, open_flow, wait_for, stack):
     assert not dock.preview.layer.visible
 
 
+@pytest.mark.unseen
 def test_a_layer_that_is_removed_while_it_is_computed(viewer, open_flow, wait_for, qtbot):
     image = np.random.default_rng(0).random((128, 128))
     layer = viewer.add_image(image, name="gone")
     other = viewer.add_image(image[:64], name="other")
     viewer.layers.selection.active = layer
     dock = open_flow()
-    wait_for(lambda: dock.session.entry.space is not None)
+    wait_for(lambda: dock.session.scale is not None)
     dock.time.number.setValue(0.3)
     dock.run.press()
     viewer.layers.remove(layer)
@@ -236,7 +237,7 @@ def test_a_layer_that_is_removed_while_it_is_computed(viewer, open_flow, wait_fo
 def test_a_layer_that_is_renamed_while_it_is_computed(viewer, open_flow, wait_for):
     layer = viewer.add_image(np.random.default_rng(0).random((64, 64)), name="old")
     dock = open_flow()
-    wait_for(lambda: dock.session.entry.space is not None)
+    wait_for(lambda: dock.session.scale is not None)
     dock.run.press()
     layer.name = "new"
     wait_for(lambda: dock.run.job is None)
@@ -262,7 +263,7 @@ def test_a_mask(viewer, open_flow, wait_for, photograph):
     viewer.add_labels(mask, name="mask")
     viewer.layers.selection.active = viewer.layers[0]
     dock = open_flow()
-    wait_for(lambda: dock.session.entry.space is not None)
+    wait_for(lambda: dock.session.scale is not None)
     dock.more.mask.setCurrentText("mask")
     dock.run.press()
     wait_for(lambda: dock.run.job is None)
@@ -276,7 +277,7 @@ def test_closing_the_dock_while_work_runs(viewer, open_flow, wait_for, qtbot, wh
     dock = open_flow()
     session = dock.session
     if what == "run":
-        wait_for(lambda: session.entry.space is not None)
+        wait_for(lambda: session.scale is not None)
         dock.more.tol.setValue(1e-5)
         dock.run.press()
         job = dock.run.job
@@ -297,7 +298,7 @@ def test_closing_the_dock_while_work_runs(viewer, open_flow, wait_for, qtbot, wh
 def test_closing_the_viewer_while_work_runs(viewer, open_flow, open_spectrum, wait_for, qtbot):
     viewer.add_image(np.random.default_rng(0).random((500, 500)))
     dock, spectrum = open_flow(), open_spectrum()
-    wait_for(lambda: dock.session.entry.space is not None)
+    wait_for(lambda: dock.session.scale is not None)
     job = dock.session.entry.job
     viewer.close()
     qtbot.wait(100)
@@ -318,6 +319,7 @@ def test_a_hidden_dock_rests(viewer, open_flow, wait_for, qtbot, stack):
     wait_for(lambda: dock.session.entry is not None and dock.session.entry.space is not None)
 
 
+@pytest.mark.unseen
 def test_float_and_sixteen_bits(viewer, open_flow, wait_for, photograph):
     for image in (photograph.astype(np.uint16) * 257, photograph / 255.0):
         layer = viewer.add_image(image)
