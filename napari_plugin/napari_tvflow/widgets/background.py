@@ -6,8 +6,8 @@ from typing import Any
 from napari.layers import Layer
 from napari.utils.notifications import show_info, show_warning
 from napari.utils.progress import cancelable_progress
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QApplication
+from qtpy.QtCore import QEvent, QObject, QTimer
+from qtpy.QtWidgets import QApplication, QMainWindow
 
 from napari_tvflow.model.jobs import Job
 from napari_tvflow.model.run import Outcome
@@ -19,7 +19,7 @@ _STEPS = 1000
 _active: set["Background"] = set()
 
 
-class Background:
+class Background(QObject):
     """
     Runs work and adds its layers to the viewer.
 
@@ -34,11 +34,13 @@ class Background:
     """
 
     def __init__(self, viewer: Any, work: Callable[[Job], Outcome], title: str) -> None:
+        super().__init__()
         self._viewer = getattr(viewer, "__wrapped__", viewer)
+        self._windows: list[QMainWindow] = []
         self.job = Job(work, title)
         self._title = title
         self._bar: Any = None
-        self._timer = QTimer()
+        self._timer = QTimer(self)
         self._timer.setInterval(_TICK)
         self._timer.timeout.connect(self.tick)
 
@@ -54,11 +56,36 @@ class Background:
         self._bar = cancelable_progress(
             total=_STEPS, desc=self._title, cancel_callback=self.job.cancel
         )
+        # napari does not say publicly which window is the viewer's, but its title does.
+        for window in QApplication.topLevelWidgets():
+            if isinstance(window, QMainWindow) and window.windowTitle() == self._viewer.title:
+                window.installEventFilter(self)
+                self._windows.append(window)
         QApplication.instance().aboutToQuit.connect(self.stop)
         _active.add(self)
         self.job.start()
         self._timer.start()
         return self
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """
+        Stop when the window closes.
+
+        Parameters
+        ----------
+        watched : QObject
+            The window.
+        event : QEvent
+            The event.
+
+        Returns
+        -------
+        bool
+            False: the window gets it, too.
+        """
+        if event.type() == QEvent.Close:
+            self.stop()
+        return False
 
     def tick(self) -> None:
         """Show how far the work is, and add its layers when it has ended."""
@@ -83,6 +110,9 @@ class Background:
         if self in _active:
             _active.discard(self)
             self._timer.stop()
+            for window in self._windows:
+                window.removeEventFilter(self)
+            self._windows.clear()
             self.job.cancel()
             self._bar.close()
             QApplication.instance().aboutToQuit.disconnect(self.stop)
