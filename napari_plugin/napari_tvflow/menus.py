@@ -134,9 +134,8 @@ def _simplified(task: Task, watch: Watch) -> Outcome:
 
 def _first_image(task: Task) -> tuple[Any, dict[str, Any]]:
     """The first image that is not constant, which tells what is noise and what is large."""
-    for key in task.source.keys():
+    for key in task.source.images():
         image = task.source.read(key)
         if image.min() != image.max():
             return image, task.source.parameters()
     raise UnusableImage(f"'{task.source.name}' is constant: choose another layer.")
-

@@ -1,9 +1,10 @@
-"""Images and layers that the tests of the plugin share; napari's settings of the user are not read."""
+"""Images and layers that the tests of the plugin share."""
 
 import os
 import tempfile
 from pathlib import Path
 
+# The user's own settings of napari are neither read nor changed.
 os.environ.setdefault("NAPARI_CONFIG", str(Path(tempfile.mkdtemp()) / "napari.yaml"))
 
 import numpy as np

@@ -297,7 +297,9 @@ class TestRegions:
         np.testing.assert_array_equal(space(t, region), space(t)[region])
         np.testing.assert_array_equal(space.low_pass(t, region), space.low_pass(t)[region])
         several = space([t, 0.2], region)
-        np.testing.assert_array_equal(several, space([t, 0.2])[(slice(None), *np.index_exp[region])])
+        np.testing.assert_array_equal(
+            several, space([t, 0.2])[(slice(None), *np.index_exp[region])]
+        )
 
 
 class TestGrowth:

@@ -1,7 +1,7 @@
 """Work in a thread of its own, which the main thread watches and can cancel.
 
-Nothing is sent to the main thread: it looks at the job whenever it likes. So a message of an old job
-cannot arrive late, and a closed dock is not told anything.
+Nothing is sent to the main thread: it looks at the job whenever it likes. So a message of an old
+job cannot arrive late, and a closed dock is not told anything.
 """
 
 from __future__ import annotations

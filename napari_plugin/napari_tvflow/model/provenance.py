@@ -71,7 +71,8 @@ def script(source: Source, settings: FlowSettings, t: float) -> str:
     str
         Python, which expects the pixels of the layer in `image` and leaves the result in `result`.
     """
-    indices, names = [], []
+    indices: list[str] = []
+    names: list[str] = []
     for axis in range(len(source.roles)):
         if axis in source.separate_axes:
             names.append(_LETTERS[len(names)])

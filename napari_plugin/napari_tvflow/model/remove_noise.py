@@ -31,7 +31,7 @@ def remove_noise_of(task: Task, watch: Watch) -> Outcome:
     from skimage_tvflow import ChambolleTVFlow
     from skimage_tvflow.applications import denoise, noise_level
 
-    source, keys = task.source, list(task.source.keys())
+    source, keys = task.source, list(task.source.images())
     parameters = source.parameters()
     # The risk is found from a small change of the image, so the steps must not depend on the image.
     flow = ChambolleTVFlow(n_steps=64, order=1, tol=None, max_num_iter=8, **parameters)
@@ -48,5 +48,5 @@ def remove_noise_of(task: Task, watch: Watch) -> Outcome:
             image = denoise(image, sigmas[-1], flow=flow, callback=report)
         put(task, out, key, image)
         watch.check()
-    facts = {"noise": max(sigmas, default=0.0)}
-    return Outcome([task.layer(out, "without noise", output="without noise", **facts)])
+    sigma = max(sigmas, default=0.0)
+    return Outcome([task.layer(out, "without noise", output="without noise", noise=sigma)])

@@ -68,7 +68,7 @@ def run(task: Task, watch: Watch) -> Outcome:
     watch.stage = "loading the solver"
     if task.settings.output == SPACE:
         return _run_space(task, watch)
-    source, keys = task.source, list(task.source.keys())
+    source, keys = task.source, list(task.source.images())
     first = source.read(keys[0])
     out = np.empty(source.data.shape, kind_of_result(task, first.dtype))
     errors, bounds = [], []
@@ -82,12 +82,12 @@ def run(task: Task, watch: Watch) -> Outcome:
         if task.settings.output == REMOVED:
             u = image - u
         put(task, out, key, u)
-    name, look = f"TV flow t={number(task.t)}", None
+    name, look = f"TV flow t={number(task.t)}", task.look
     if task.settings.output == REMOVED:
         name = f"removed by t={number(task.t)}"
-        look = {"colormap": "gray", "contrast_limits": symmetric_limits(out[source.index(keys[0])])}
-        if source.rgb:
-            look = {"rgb": True}
+        if not source.rgb:
+            limits = symmetric_limits(out[source.index(keys[0])])
+            look = {"colormap": "gray", "contrast_limits": limits}
     error, bound = float(np.max(errors)), float(np.max(bounds))
     facts = {"t": task.t, "error_estimate": error, "error_bound": bound}
     layer = task.layer(out, name, output=task.settings.output, look=look, **facts)
@@ -113,7 +113,7 @@ def run_bands(task: Task, bands: list[Band], watch: Watch) -> Outcome:
         A layer for each band.
     """
     watch.stage = "loading the solver"
-    source, keys = task.source, list(task.source.keys())
+    source, keys = task.source, list(task.source.images())
     shape = (*source.shape, 3) if source.rgb else source.shape
     found = [np.zeros(shape, np.float32) for _ in bands]
     for k, key in enumerate(keys):
@@ -163,7 +163,7 @@ def band_look(task: Task, image: np.ndarray, band: Band) -> dict[str, Any]:
 
 
 def _run_space(task: Task, watch: Watch) -> Outcome:
-    spaces, keys = {}, list(task.source.keys())
+    spaces, keys = {}, list(task.source.images())
     for k, key in enumerate(keys):
         watch.stage = "computing" if len(keys) == 1 else f"image {k + 1} of {len(keys)}"
         share = watch.part(k / len(keys), (k + 1) / len(keys))

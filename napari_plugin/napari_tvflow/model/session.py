@@ -12,7 +12,7 @@ from napari_tvflow.model.bands import BandTable
 from napari_tvflow.model.jobs import Job
 from napari_tvflow.model.layer_check import why_unusable
 from napari_tvflow.model.preview_flag import is_preview
-from napari_tvflow.model.settings import FlowSettings, preferred_settings
+from napari_tvflow.model.settings import preferred_settings
 from napari_tvflow.model.source import Source
 from napari_tvflow.model.space_entry import SpaceEntry
 from napari_tvflow.model.spaces import SpaceCache
@@ -80,6 +80,14 @@ class Session:
     def entry(self) -> SpaceEntry | None:
         """The space of the visible slice."""
         return self._spaces.current if self.visible is not None else None
+
+    @property
+    def shown(self) -> tuple[SpaceEntry, Visible, Source] | None:
+        """The space, the slice and the layer that are seen; None as long as there is no draft."""
+        entry = self.entry
+        if entry is None or entry.space is None or self.visible is None or self.source is None:
+            return None
+        return entry, self.visible, self.source
 
     @property
     def token(self) -> int:
@@ -215,9 +223,9 @@ class Session:
         numpy.ndarray or None
             The slice; None as long as there is no draft.
         """
-        entry, visible = self.entry, self.visible
-        if entry is None or entry.space is None or visible is None:
+        if self.shown is None:
             return None
+        entry, visible, _ = self.shown
         return entry.space(t, visible.region)
 
     def begin_run(self, job: Job) -> None:

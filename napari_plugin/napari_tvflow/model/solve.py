@@ -67,7 +67,7 @@ def space_of_item(task: Task, image: np.ndarray, report: Report, watch: Watch) -
         A draft, or refined to the task's tolerance.
     """
     watch.check()
-    if not np.ptp(image) == 0:
+    if np.ptp(image) != 0:
         check_values(image, task.source.name)
     space = _space(task, image, report, refine=task.settings.quality == EXACT)
     watch.check()

@@ -133,7 +133,7 @@ class Source:
             found["spacing"] = spacing
         return found
 
-    def keys(self) -> Iterator[tuple[int, ...]]:
+    def images(self) -> Iterator[tuple[int, ...]]:
         """
         Iterate over the separate images.
 

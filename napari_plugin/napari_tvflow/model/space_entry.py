@@ -62,6 +62,11 @@ class SpaceEntry:
         return self.job is not None and not self.job.has_ended
 
     @property
+    def stage(self) -> str:
+        """What the worker is doing, for the user; nothing if there is none."""
+        return self.job.stage if self.job is not None and not self.job.has_ended else ""
+
+    @property
     def is_finished(self) -> bool:
         """Whether it is as good as the settings ask for."""
         wanted = self.settings.quality == EXACT
@@ -146,7 +151,7 @@ def log_spectrum(space: Any) -> tuple[np.ndarray, np.ndarray]:
     times, heights : numpy.ndarray
         Increasing times, and t S(t).
     """
-    # Between knots the flow is linear, and a linear flow has no spectrum: finer bins would be empty.
+    # Between knots the flow is linear and has no spectrum: finer bins would be empty.
     knots = space.times[1:]
     found = space.spectrum(np.append(knots, 1.1 * knots[-1]))
     return found.times, found.times * found.l1

@@ -9,6 +9,7 @@ from napari_tvflow.model.bands import Band
 from napari_tvflow.model.layer_kwargs import look_kwargs, spatial_kwargs
 from napari_tvflow.model.preview_flag import live_metadata
 from napari_tvflow.model.session import Session
+from napari_tvflow.model.source import Source
 from napari_tvflow.widgets.preview import displayable, insert_above
 
 
@@ -122,11 +123,12 @@ class BandLayers:
 
     def _state(self, band: Band) -> object:
         """What is to be shown; None for nothing. The same state is not shown twice."""
-        entry, visible = self._session.entry, self._session.visible
-        if not self.is_wanted or entry is None or entry.space is None or visible is None:
+        shown = self._session.shown
+        if not self.is_wanted or shown is None:
             return None
+        entry, visible, _ = shown
         last = min(band.t2, entry.drafted_until)
-        return id(entry), str(visible), band, entry.refined_until >= last
+        return id(entry.space), str(visible), band, entry.refined_until >= last
 
     def _hide(self, identifier: str) -> None:
         layer = self._layers.get(identifier)
@@ -135,32 +137,32 @@ class BandLayers:
         self._shown.pop(identifier, None)
 
     def _show(self, band: Band) -> None:
-        session = self._session
-        image = band_image(session.entry.space, band, session.visible.region)
-        data = session.visible.place(displayable(image, session.source))
+        if self._session.shown is None:
+            return
+        entry, visible, source = self._session.shown
+        image = band_image(entry.space, band, visible.region)
+        data = visible.place(displayable(image, source))
         layer = self._layers.get(band.identifier)
         if layer is None:
-            self._new = band.identifier, self._make(band, data, image)
+            self._new = band.identifier, self._make(band, data, image, source)
             return
         was_hidden = band.identifier not in self._shown
         layer.data = data
-        if band.is_symmetric and not session.source.rgb:
+        if band.is_symmetric and not source.rgb:
             layer.contrast_limits = symmetric_limits(image)
         if layer.name != band.name:
             layer.name = band.name
         if was_hidden:
             layer.visible = True
 
-    def _make(self, band: Band, data: Any, image: Any) -> Image:
-        session = self._session
-        source = session.layer
-        look = look_kwargs(source)
-        if band.is_symmetric and not session.source.rgb:
+    def _make(self, band: Band, data: Any, image: Any, source: Source) -> Image:
+        look = look_kwargs(self._session.layer)
+        if band.is_symmetric and not source.rgb:
             look = {"colormap": "gray", "contrast_limits": symmetric_limits(image)}
         return Image(
             data,
             name=band.name,
             metadata=live_metadata(band.identifier),
-            **spatial_kwargs(source, session.source.factors),
+            **spatial_kwargs(self._session.layer, source.factors),
             **look,
         )

@@ -159,7 +159,7 @@ def _time(text: str) -> float:
     try:
         t = float(text)
     except ValueError:
-        raise ValueError(f"A time is a number, got {text!r}: type 0.5, or inf for the end.") from None
+        t = math.nan
     if math.isnan(t):
-        raise ValueError("A time is a number, got nan: type 0.5, or inf for the end.")
+        raise ValueError(f"A time is a number, got {text!r}: type 0.5, or inf for the end.")
     return t

@@ -1,6 +1,7 @@
 """The flow dock: drag t and see the flow of the visible slice; Run computes the whole layer."""
 
 from functools import partial
+from typing import Any
 
 import napari
 from qtpy.QtCore import Qt
@@ -145,7 +146,7 @@ class FlowDock(Dock):
     def _on_quality(self) -> None:
         self.session.change_settings(quality=self.quality.currentData())
 
-    def _on_finished(self, layers: list) -> None:
+    def _on_finished(self, layers: list[Any]) -> None:
         for layer in layers:
             if layer.metadata["napari_tvflow"]["output"] == SPACE:
                 self.link.follow(layer)

@@ -1,6 +1,7 @@
 """How the plot of the spectrum is drawn, in the colours of napari's theme."""
 
 from dataclasses import dataclass
+
 import numpy as np
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QPointF, QRectF, Qt
@@ -88,7 +89,9 @@ class PlotPainter:
             x = scale.x(t)
             p.setPen(QPen(self._colors.grid, 1))
             p.drawLine(QPointF(x, TOP), QPointF(x, self._floor))
-            self._text(x, self._floor + 14, number(t).rstrip("0").rstrip(".") if t < 1 else f"{t:g}")
+            self._text(
+                x, self._floor + 14, number(t).rstrip("0").rstrip(".") if t < 1 else f"{t:g}"
+            )
         for radius, t in scale.radius_ticks(time_of_one) if time_of_one > 0 else ():
             self._text(scale.x(t), TOP - 7, f"{radius:g} px")
         p.setPen(QPen(self._colors.text, 1))

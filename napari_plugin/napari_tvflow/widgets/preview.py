@@ -8,6 +8,7 @@ from napari.layers import Image
 from napari_tvflow.model.layer_kwargs import look_kwargs, spatial_kwargs
 from napari_tvflow.model.preview_flag import live_metadata
 from napari_tvflow.model.session import Session
+from napari_tvflow.model.source import Source
 
 
 class Preview:
@@ -43,13 +44,13 @@ class Preview:
             self.remove()
             return
         state = self._state()
-        if state is None:
+        if state is None or session.shown is None:
             self._hide()
         elif state != self._shown:
-            frame = session.frame(session.t)
-            if frame is not None and session.visible is not None:
-                self._show(session.visible.place(displayable(frame, session.source)))
-                self._shown = state
+            entry, visible, source = session.shown
+            frame = entry.space(session.t, visible.region)
+            self._show(visible.place(displayable(frame, source)), source)
+            self._shown = state
 
     def remove(self) -> None:
         """Take the layer away."""
@@ -59,37 +60,36 @@ class Preview:
 
     def _state(self) -> object:
         """What is to be shown; None for nothing. The same state is not shown twice."""
-        session, entry = self._session, self._session.entry
-        if not self.is_wanted or entry is None or entry.space is None or session.visible is None:
+        session, shown = self._session, self._session.shown
+        if not self.is_wanted or shown is None:
             return None
-        fine = entry.refined_until >= session.t
-        return id(entry), str(session.visible), session.t, fine
+        entry, visible, _ = shown
+        return id(entry.space), str(visible), session.t, entry.refined_until >= session.t
 
     def _hide(self) -> None:
         if self._layer is not None and self._layer.visible:
             self._layer.visible = False
         self._shown = None
 
-    def _show(self, data: np.ndarray) -> None:
+    def _show(self, data: np.ndarray, source: Source) -> None:
         token = self._session.token
         if self._layer is None:
-            self._layer, self._made_for = self._add(data), token
+            self._layer, self._made_for = self._add(data, source), token
         else:
             self._layer.data = data
             if not self._layer.visible:
                 self._layer.visible = True
 
-    def _add(self, data: np.ndarray) -> Image:
-        session = self._session
-        layers, source = session.viewer.layers, session.layer
+    def _add(self, data: np.ndarray, source: Source) -> Image:
+        layer = self._session.layer
         preview = Image(
             data,
-            name=f"{source.name} | preview",
+            name=f"{layer.name} | preview",
             metadata=live_metadata("flow"),
-            **spatial_kwargs(source, session.source.factors),
-            **look_kwargs(source),
+            **spatial_kwargs(layer, source.factors),
+            **look_kwargs(layer),
         )
-        insert_above(layers, preview, source)
+        insert_above(self._session.viewer.layers, preview, layer)
         return preview
 
 

@@ -9,7 +9,7 @@ from napari_tvflow.model.session import Session
 
 class ScaleLink:
     """
-    Moves t with the viewer's slider, and the slider with t, for the scale space that was added last.
+    Moves t with the viewer's slider, and the slider with t, for the last scale space layer.
 
     It looks at both whenever the timer of the dock ticks, so that neither can answer the other.
 

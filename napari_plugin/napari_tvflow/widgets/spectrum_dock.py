@@ -1,9 +1,11 @@
 """The spectrum dock: what vanishes when, and bands of it as live layers."""
 
 import math
+from collections.abc import Callable
 from functools import partial
 
 import napari
+from qtpy.QtGui import QAction
 from qtpy.QtWidgets import (
     QCheckBox,
     QFileDialog,
@@ -146,10 +148,10 @@ class SpectrumDock(Dock):
         task = Task.of(session.layer, session.t, session.settings, session.source.roles)
         return partial(run_bands, task, list(session.bands))
 
-    def _on_add(self, action) -> None:
+    def _on_add(self, action: QAction) -> None:
         self.add_filter(action.text())
 
-    def _on_preset(self, action) -> None:
+    def _on_preset(self, action: QAction) -> None:
         self.use_preset(action.text())
 
     def _on_delete(self) -> None:
@@ -173,7 +175,9 @@ class SpectrumDock(Dock):
     def _repaint(self) -> None:
         self.plot.update()
 
-    def _menu_button(self, title: str, entries: tuple[str, ...], slot) -> QPushButton:
+    def _menu_button(
+        self, title: str, entries: tuple[str, ...], slot: Callable[[QAction], None]
+    ) -> QPushButton:
         button = QPushButton(title)
         menu = QMenu(button)
         for entry in entries:

@@ -77,17 +77,18 @@ class SpectrumPlot(QWidget):
             The event.
         """
         session, scale = self._session, self.scale()
+        source = session.source
         painter = QPainter(self)
         painter.fillRect(self.rect(), self._colors.ground)
         # Without a range there is only room for a sentence.
         place = scale or PlotScale(LEFT, self.width() - RIGHT, 1.0, 10.0)
         draw = PlotPainter(painter, self._colors, place, self.height())
         entry = session.entry
-        if session.problem or scale is None:
+        if session.problem or scale is None or source is None:
             draw.message(session.problem or "Computing the spectrum ...", self.width())
         else:
             contrast = 0.0 if entry is None else entry.contrast
-            draw.axes(contrast / session.source.n_spatial)
+            draw.axes(contrast / source.n_spatial)
             if entry is not None and entry.spectrum is not None:
                 draw.curve(*entry.spectrum)
             for k, band in enumerate(session.bands):

@@ -34,7 +34,9 @@ class TimeControls(QWidget):
         self.status = QLabel()
         self.status.setWordWrap(True)
         self.contrast = PositiveSpinBox()
-        self.contrast.setToolTip("Contrast c of the discs; at first that of the image (1 % to 99 %)")
+        self.contrast.setToolTip(
+            "Contrast c of the discs; at first that of the image (1 % to 99 %)"
+        )
         self.reading = QLabel()
         self.reading.setWordWrap(True)
         self._lay_out()
@@ -56,16 +58,12 @@ class TimeControls(QWidget):
     def show_entry(self) -> None:
         """Show how far the space of the visible slice has got."""
         session, entry = self._session, self._session.entry
-        usable = entry is not None and entry.space is not None
-        self.slider.setEnabled(usable)
+        drafted, refined = (entry.drafted_until, entry.refined_until) if entry else (0.0, 0.0)
+        self.slider.setEnabled(drafted > 0)
         self.number.setEnabled(session.source is not None)
-        self.reach.set_reach(
-            session.scale,
-            entry.drafted_until if usable else 0.0,
-            entry.refined_until if usable else 0.0,
-        )
+        self.reach.set_reach(session.scale, drafted, refined)
         self.status.setText(self._status())
-        if usable and self._contrast_of != session.token:
+        if entry is not None and drafted > 0 and self._contrast_of != session.token:
             self._contrast_of = session.token
             with QSignalBlocker(self.contrast):
                 self.contrast.setValue(entry.contrast)
@@ -80,7 +78,7 @@ class TimeControls(QWidget):
         entry = self._session.entry
         if entry is None:
             return ""
-        stage = entry.job.stage if entry.is_working else ""
+        stage = entry.stage
         if entry.space is None:
             return f"Computing: {stage or 'waits for earlier work on this layer'} ..."
         if entry.is_working and stage == "refining":

@@ -51,7 +51,7 @@ def test_channels_and_separate_images():
     layer = Image(np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5))
     source = Source.of(layer, (Role.CHANNELS, Role.TIME, P, P))
     assert source.parameters() == {"channel_axis": 0, "coupled_channels": True}
-    assert list(source.keys()) == [(0,), (1,), (2,)]
+    assert list(source.images()) == [(0,), (1,), (2,)]
     np.testing.assert_array_equal(source.read((1,)), layer.data[:, 1])
 
 

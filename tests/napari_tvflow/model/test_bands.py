@@ -1,5 +1,6 @@
 """Bands: the table, files, presets, and their images."""
 
+import itertools
 import math
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_damaged_files(tmp_path, text):
 
 def test_bands_that_divide_all_times_are_the_image(space, photograph):
     edges = [0.0, 3.0, 20.0, 100.0, math.inf]
-    parts = [band_image(space, Band("a", *ends)) for ends in zip(edges, edges[1:])]
+    parts = [band_image(space, Band("a", *ends)) for ends in itertools.pairwise(edges)]
     np.testing.assert_allclose(sum(parts), photograph, atol=1e-3)
 
 
@@ -77,7 +78,7 @@ def test_presets_are_valid_for_every_image(name, sigma):
     bands = preset(name, contrast=200.0, sigma=sigma, extinction=9000.0)
     assert bands
     assert len({band.color for band in bands}) == len(bands)
-    for earlier, later in zip(bands, bands[1:]):
+    for earlier, later in itertools.pairwise(bands):
         assert earlier.t2 == later.t1
 
 

@@ -108,7 +108,9 @@ def test_rgb_keeps_its_alpha_and_its_kind(photograph):
 def test_channels_may_be_separate(stack):
     layer = Image(stack, axis_labels=("channel", "y", "x"))
     data = flow_layer(layer, 3.0, coupled=False)[0]
-    np.testing.assert_array_equal(data[1], tv_flow(stack.astype(np.float32), 3.0, channel_axis=0)[1])
+    np.testing.assert_array_equal(
+        data[1], tv_flow(stack.astype(np.float32), 3.0, channel_axis=0)[1]
+    )
     assert not np.array_equal(data, flow_layer(layer, 3.0)[0])
 
 

@@ -8,9 +8,8 @@ from napari_tvflow.functions import UnusableImage, flow_layer
 from napari_tvflow.model.layer_check import why_unusable
 
 
-
 def stand_in(data):
-    """Make what looks like an image layer: napari 0.9.2 itself fails on such data, others may not."""
+    """Make what looks like an image layer: napari 0.9.2 itself fails on such data."""
     return type("Image", (), {"name": "A", "data": data, "multiscale": False, "rgb": False})()
 
 

@@ -33,7 +33,7 @@ def test_docks_open_from_the_plugins_menu(plugin, make_napari_viewer, wait_for):
     viewer.add_image(data.camera()[::8, ::8])
     docks = []
     for title in ("Total variation flow", "TV spectrum and bands"):
-        dock, widget = viewer.window.add_plugin_dock_widget(NAME, title)
+        _, widget = viewer.window.add_plugin_dock_widget(NAME, title)
         docks.append(widget)
     wait_for(lambda: docks[0].preview.layer is not None)
     assert docks[0].session is docks[1].session
@@ -138,7 +138,11 @@ def test_the_command_line(tmp_path):
     }
     command = [sys.executable, "-m", "napari", str(tmp_path / "image.png"), "-w", NAME]
     done = subprocess.run(
-        [*command, "Total variation flow"], env=environment, capture_output=True, text=True, timeout=90
+        [*command, "Total variation flow"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=90,
     )
     assert done.returncode == 0, done.stderr
     assert "['image', 'image | preview']" in done.stdout
