@@ -184,7 +184,7 @@ class TestWhoImportsWhom:
 
 
 class TestThePlugin:
-    """The napari plugin stands above everything, and its files are not among those counted below."""
+    """The napari plugin stands above everything; its files are not among those counted below."""
 
     def test_it_uses_only_public_names_of_the_library(self):
         nodes = [node for path in PLUGIN_FILES for node in ast.walk(ast.parse(path.read_text()))]

@@ -16,7 +16,7 @@ from napari_tvflow.model.time_scale import contrast_of
 # An eye sees no error below this part of the deviation, so the preview is not refined further.
 FINEST_PREVIEW = 5e-3
 # Part of the work that the draft takes.
-_DRAFT = 0.15
+DRAFT_SHARE = 0.15
 
 
 @dataclass(eq=False)
@@ -113,7 +113,7 @@ class SpaceEntry:
                 tol=max(self.settings.tol, FINEST_PREVIEW),
                 device=_device(self.settings.device),
                 refine=False,
-                callback=job.part(0, _DRAFT),
+                callback=job.part(0, DRAFT_SHARE),
                 **parameters,
             )
         if self.spectrum is None:
@@ -125,7 +125,7 @@ class SpaceEntry:
             self.sigma = noise_level(self.image, channel_axis=self.space_channel_axis)
         if self.settings.quality == EXACT and not self.space.is_refined:
             job.stage = "refining"
-            self.space.refine(callback=job.part(_DRAFT, 1.0))
+            self.space.refine(callback=job.part(DRAFT_SHARE, 1.0))
             if job.is_cancelled:
                 raise Cancelled
             self.spectrum = log_spectrum(self.space)

@@ -39,10 +39,8 @@ class Preview:
         if self._layer is not None and self._layer not in session.viewer.layers:
             # The user has deleted it, and does not want another one.
             self._layer, self.is_wanted, self._shown = None, False, None
-        if self._layer is not None and self._made_for != session.token:
-            # The next call adds another one: removing takes napari long enough for one slot.
+        if session.layer is None:
             self.remove()
-            return
         state = self._state()
         if state is None or session.shown is None:
             self._hide()
@@ -72,13 +70,36 @@ class Preview:
         self._shown = None
 
     def _show(self, data: np.ndarray, source: Source) -> None:
-        token = self._session.token
-        if self._layer is None:
-            self._layer, self._made_for = self._add(data, source), token
+        token, layer = self._session.token, self._layer
+        if layer is not None and (layer.rgb, layer.ndim) != (source.rgb, len(source.roles)):
+            self.remove()
+            layer = None
+        if layer is None:
+            self._layer = self._add(data, source)
         else:
-            self._layer.data = data
-            if not self._layer.visible:
-                self._layer.visible = True
+            layer.data = data
+            if self._made_for != token:
+                self._adopt(layer, source)
+            if not layer.visible:
+                layer.visible = True
+        self._made_for = token
+
+    def _adopt(self, preview: Image, source: Source) -> None:
+        """
+        Give the layer the place and the look of another one.
+
+        Removing it and adding another one would take napari a quarter of a second.
+        """
+        layer, layers = self._session.layer, self._session.viewer.layers
+        for name, value in spatial_kwargs(layer, source.factors).items():
+            setattr(preview, name, value)
+        for name, value in look_kwargs(layer).items():
+            if name != "rgb":
+                setattr(preview, name, value)
+        preview.name = f"{layer.name} | preview"
+        here, there = layers.index(preview), layers.index(layer)
+        if here != there + 1:
+            layers.move(here, there + 1)
 
     def _add(self, data: np.ndarray, source: Source) -> Image:
         layer = self._session.layer

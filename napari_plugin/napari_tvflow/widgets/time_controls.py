@@ -6,6 +6,7 @@ from qtpy.QtCore import QSignalBlocker, Qt
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QSlider, QVBoxLayout, QWidget
 
 from napari_tvflow.model.session import Session
+from napari_tvflow.model.space_entry import DRAFT_SHARE
 from napari_tvflow.model.time_scale import STEPS, erased_radius, number, radius_text
 from napari_tvflow.widgets.small_parts import PositiveSpinBox, ReachLine
 
@@ -80,7 +81,9 @@ class TimeControls(QWidget):
             return ""
         stage = entry.stage
         if entry.space is None:
-            return f"Computing: {stage or 'waits for earlier work on this layer'} ..."
+            done = entry.job.fraction / DRAFT_SHARE if entry.job is not None else 0.0
+            part = f" {min(done, 1):.0%}" if stage == "draft" and done > 0.02 else " ..."
+            return f"Computing: {stage or 'waits for earlier work on this layer'}{part}"
         if entry.is_working and stage == "refining":
             return f"Draft ready; refined up to t = {number(entry.refined_until)} ..."
         if entry.is_working and stage:

@@ -246,6 +246,39 @@ def test_a_layer_that_is_renamed_while_it_is_computed(viewer, open_flow, wait_fo
     assert dock.run.text.text().startswith("error about")
 
 
+def test_the_preview_goes_from_layer_to_layer(viewer, open_flow, wait_for, photograph, stack):
+    first = viewer.add_image(photograph, name="first", scale=(2, 2))
+    second = viewer.add_image(photograph[:30, :40], name="second", colormap="magma")
+    third = viewer.add_image(stack, name="third")
+    viewer.layers.selection.active = first
+    dock = open_flow()
+    for layer in (first, second, third):
+        dock.layers.setCurrentText(layer.name)
+        wait_for(
+            lambda layer=layer: (
+                dock.preview.layer is not None
+                and dock.preview.layer.visible
+                and dock.preview.layer.data.shape == layer.data.shape
+            )
+        )
+        shown = dock.preview.layer
+        assert shown.name == f"{layer.name} | preview"
+        assert shown.colormap.name == layer.colormap.name
+        np.testing.assert_array_equal(shown.scale, layer.scale)
+        assert viewer.layers.index(shown) == viewer.layers.index(layer) + 1
+        assert len(viewer.layers) == 4
+
+
+@pytest.mark.unseen
+def test_no_preview_is_left_of_the_last_layer(viewer, open_flow, wait_for, photograph):
+    layer = viewer.add_image(photograph)
+    dock = open_flow()
+    wait_for(lambda: dock.preview.layer is not None)
+    viewer.layers.remove(layer)
+    wait_for(lambda: len(viewer.layers) == 0)
+    assert dock.message.text() == NO_LAYER
+
+
 def test_a_deleted_preview_is_not_wanted(viewer, open_flow, wait_for, photograph):
     viewer.add_image(photograph)
     dock = open_flow()
