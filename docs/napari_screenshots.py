@@ -55,7 +55,9 @@ def photograph(viewer, theme, name, *, position, preset, shown):
         layer.visible = band.name == shown
     viewer.reset_view()
     rest(1.0)
-    viewer.window.screenshot(str(IMAGES / f"napari_{name}_{theme}.png"), canvas_only=False, flash=False)
+    viewer.window.screenshot(
+        str(IMAGES / f"napari_{name}_{theme}.png"), canvas_only=False, flash=False
+    )
     flow.stop()
     spectrum.stop()
     viewer.close()

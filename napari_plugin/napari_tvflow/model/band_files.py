@@ -119,8 +119,8 @@ def preset(
         radius *= 2
     radii = [0.0, *(2.0**k for k in range(1, len(edges)))]
     bands = [
-        Band(f"radius {r1:g}-{r2:g} px", t1, t2, color=color)
+        Band(f"{r1:g}-{r2:g} px", t1, t2, color=color)
         for t1, t2, r1, r2, color in zip(edges, edges[1:], radii, radii[1:], COLORS)
     ]
-    last = f"radius from {radii[-1]:g} px"
+    last = f"from {radii[-1]:g} px"
     return [*bands, Band(last, edges[-1], math.inf, color=COLORS[len(bands)])]

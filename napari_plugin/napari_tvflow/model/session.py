@@ -283,7 +283,7 @@ class Session:
         if entry.space is not None:
             end = entry.drafted_until
             # The range only grows within a layer, so the slider stays where it is between slices.
-            if end > 0 and (self.scale is None or end > 1.1 * self.scale.extinction):
+            if end > 0 and (self.scale is None or end > 1.002 * self.scale.extinction):
                 self.scale = TimeScale(end)
                 self.scale_changed.emit()
                 if not self._time_is_chosen:

@@ -42,6 +42,8 @@ class SpaceEntry:
         The contrast of the image.
     sigma : float
         The strength of its noise.
+    drafted_until : float
+        The extinction time, up to which there is a draft at least; 0 before.
     job : Job or None
         What works on it, or has.
     """
@@ -54,6 +56,7 @@ class SpaceEntry:
     spectrum: tuple[np.ndarray, np.ndarray] | None = None
     contrast: float = 0.0
     sigma: float = 0.0
+    drafted_until: float = 0.0
     job: Job | None = field(default=None, repr=False)
 
     @property
@@ -71,11 +74,6 @@ class SpaceEntry:
         """Whether it is as good as the settings ask for."""
         wanted = self.settings.quality == EXACT
         return self.spectrum is not None and (self.space.is_refined or not wanted)
-
-    @property
-    def drafted_until(self) -> float:
-        """Up to this time there is a draft at least."""
-        return 0.0 if self.space is None else float(self.space.times[-1])
 
     @property
     def refined_until(self) -> float:
@@ -108,7 +106,7 @@ class SpaceEntry:
             channels = parameters.get("channel_axis")
             self.contrast = contrast_of(image, channels, self.source.coupled)
             self.image = image
-            self.space = scale_space(
+            space = scale_space(
                 image,
                 tol=max(self.settings.tol, FINEST_PREVIEW),
                 device=_device(self.settings.device),
@@ -116,6 +114,8 @@ class SpaceEntry:
                 callback=job.part(0, DRAFT_SHARE),
                 **parameters,
             )
+            # While a space is refined its last knot is for a time beyond extinction.
+            self.drafted_until, self.space = float(space.times[-1]), space
         if self.spectrum is None:
             from skimage_tvflow.applications import noise_level
 
@@ -128,6 +128,7 @@ class SpaceEntry:
             self.space.refine(callback=job.part(DRAFT_SHARE, 1.0))
             if job.is_cancelled:
                 raise Cancelled
+            self.drafted_until = float(self.space.times[-1])
             self.spectrum = log_spectrum(self.space)
         job.stage = ""
 

@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 import napari
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -13,7 +12,6 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -29,7 +27,7 @@ from napari_tvflow.widgets.more_options import MoreOptions
 from napari_tvflow.widgets.preview import Preview
 from napari_tvflow.widgets.run_box import RunBox, Work
 from napari_tvflow.widgets.scale_link import ScaleLink
-from napari_tvflow.widgets.small_parts import Fold
+from napari_tvflow.widgets.small_parts import Fold, TallArea
 from napari_tvflow.widgets.time_controls import TimeControls
 
 # Milliseconds between two previews while the slider moves; the latest position wins.
@@ -182,14 +180,6 @@ class FlowDock(Dock):
         inside.addWidget(self.copy)
         inside.addWidget(self.fold)
         inside.addStretch(1)
-        area = QScrollArea()
-        area.setWidget(content)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QScrollArea.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
-        # A scroll area would let itself be squeezed until its content is cut off.
-        bar = area.verticalScrollBar().sizeHint().width()
-        area.setMinimumWidth(content.minimumSizeHint().width() + bar)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.addWidget(area)
+        layout.addWidget(TallArea(content))

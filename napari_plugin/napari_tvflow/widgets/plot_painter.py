@@ -9,9 +9,8 @@ from qtpy.QtGui import QColor, QFontMetrics, QPainter, QPen, QPolygonF
 
 from napari_tvflow.model.bands import Band
 from napari_tvflow.model.plot_scale import PlotScale
-from napari_tvflow.model.time_scale import number
 
-LEFT, RIGHT, TOP, BOTTOM = 24, 14, 22, 34
+LEFT, RIGHT, TOP, BOTTOM = 24, 14, 22, 40
 
 
 @dataclass(frozen=True)
@@ -89,15 +88,13 @@ class PlotPainter:
             x = scale.x(t)
             p.setPen(QPen(self._colors.grid, 1))
             p.drawLine(QPointF(x, TOP), QPointF(x, self._floor))
-            self._text(
-                x, self._floor + 14, number(t).rstrip("0").rstrip(".") if t < 1 else f"{t:g}"
-            )
+            self._text(x, self._floor + 21, f"{t:g}")
         for radius, t in scale.radius_ticks(time_of_one) if time_of_one > 0 else ():
             self._text(scale.x(t), TOP - 7, f"{radius:g} px")
         p.setPen(QPen(self._colors.text, 1))
         p.drawLine(QPointF(scale.left, self._floor), QPointF(scale.right, self._floor))
         middle = (scale.left + scale.right) / 2
-        self._text(middle, self._floor + 29, "t (values x pixels)")
+        self._text(middle, self._floor + 36, "t (values x pixels)")
         p.save()
         p.translate(14, (TOP + self._floor) / 2)
         p.rotate(-90)
@@ -159,12 +156,12 @@ class PlotPainter:
         self._p.drawLine(QPointF(x1, TOP), QPointF(x1, self._floor))
         self._p.drawLine(QPointF(x2, TOP), QPointF(x2, self._floor))
         name = band.name if band.keep else f"without {band.name.removeprefix('without ')}"
-        room = max(int(x2 - x1) - 6, 0)
+        room = max(int(x2 - x1) - 4, 0)
         short = self._metrics.elidedText(name, Qt.ElideRight, room)
         if room > 14:
             y = TOP + 3 + (level + 1) * self._metrics.height()
             self._p.setPen(self._colors.text)
-            self._p.drawText(QPointF(x1 + 4, y), short)
+            self._p.drawText(QPointF(x1 + 3, y), short)
 
     def cursor(self, t: float) -> None:
         """

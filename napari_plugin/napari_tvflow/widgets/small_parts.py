@@ -3,9 +3,16 @@
 import math
 from collections.abc import Iterable
 
-from qtpy.QtCore import QLocale, QSize, Qt
+from qtpy.QtCore import QEvent, QLocale, QObject, QSize, Qt
 from qtpy.QtGui import QColor, QDoubleValidator, QPainter, QPaintEvent
-from qtpy.QtWidgets import QDoubleSpinBox, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QDoubleSpinBox,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_tvflow.model.time_scale import STEPS, TimeScale, number
 
@@ -133,6 +140,68 @@ class ReachLine(QWidget):
         for part, color in zip(self._parts, self._colors):
             painter.fillRect(margin, 1, round(room * part), 3, color)
         painter.end()
+
+
+class TallArea(QScrollArea):
+    """
+    Scrolls up and down only, and is never narrower than its content.
+
+    Parameters
+    ----------
+    content : QWidget
+        What it shows.
+    """
+
+    def __init__(self, content: QWidget) -> None:
+        super().__init__()
+        self.setWidget(content)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QScrollArea.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarAlwaysOff)
+        content.installEventFilter(self)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """
+        See when the content needs another width, as after a change of the theme.
+
+        Parameters
+        ----------
+        watched : QObject
+            The content.
+        event : QEvent
+            The event.
+
+        Returns
+        -------
+        bool
+            False: the content gets it, too.
+        """
+        if event.type() == QEvent.LayoutRequest:
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
+
+    def minimumSizeHint(self) -> QSize:
+        """
+        Ask for the width of the content.
+
+        Returns
+        -------
+        QSize
+            The size.
+        """
+        bar = self.verticalScrollBar().sizeHint().width()
+        return QSize(self.widget().minimumSizeHint().width() + bar, 100)
+
+    def sizeHint(self) -> QSize:
+        """
+        Ask for the size of the content.
+
+        Returns
+        -------
+        QSize
+            The size.
+        """
+        return QSize(self.minimumSizeHint().width(), self.widget().sizeHint().height())
 
 
 class Fold(QWidget):
