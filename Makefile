@@ -48,7 +48,8 @@ demo: $(VENV)/.installed-plot
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
-	$(BIN)/python -m pytest tests/napari_tvflow/model
+	$(BIN)/python -m pytest tests/napari_tvflow/model \
+		napari_plugin/napari_tvflow/functions.py
 	@$(MAKE) --no-print-directory viewer-tests
 
 # NAPARI_STRICT_QT=raise makes a widget that is left over an error. With REQUIRE_VIEWER_TESTS=1 it is

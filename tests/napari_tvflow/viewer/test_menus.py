@@ -114,7 +114,8 @@ def test_preferences(plugin, plugin_settings):
     assert settings.stack == "depth of a volume"
 
 
-def test_the_command_line(tmp_path):
+@pytest.mark.parametrize("dock", [[], ["Total variation flow"]])
+def test_the_command_line(tmp_path, dock):
     """``napari IMAGE -w skimage-tvflow`` opens the image and a dock."""
     io.imsave(tmp_path / "image.png", data.camera()[::4, ::4], check_contrast=False)
     # What napari -m runs in its event loop cannot be seen from outside, so it is asked from within.
@@ -136,9 +137,9 @@ def test_the_command_line(tmp_path):
         "PYTHONPATH": str(tmp_path),
         "NAPARI_CONFIG": str(tmp_path / "napari.yaml"),
     }
-    command = [sys.executable, "-m", "napari", str(tmp_path / "image.png"), "-w", NAME]
+    command = [sys.executable, "-m", "napari", str(tmp_path / "image.png"), "-w", NAME, *dock]
     done = subprocess.run(
-        [*command, "Total variation flow"],
+        command,
         env=environment,
         capture_output=True,
         text=True,
