@@ -48,7 +48,7 @@ def photograph(viewer, theme, name, *, position, preset, shown):
     viewer.window.add_dock_widget(spectrum, name="TV spectrum and bands", area="bottom")
     wait(lambda: flow.session.entry.is_finished and flow.preview.layer is not None)
     flow.time.slider.setValue(position)
-    spectrum.use_preset(preset)
+    spectrum.buttons.use_preset(preset)
     wait(lambda: not spectrum.bands.refresh_one())
     for band in spectrum.session.bands:
         layer = spectrum.bands.layer(band.identifier)

@@ -73,3 +73,22 @@ def check_values(image: np.ndarray, name: str) -> None:
             f"'{name}' has the same value everywhere here, so nothing can be smoothed: choose "
             "another layer or slice."
         )
+
+
+def sentence_of(error: Exception) -> str:
+    """
+    Write one sentence about work that failed.
+
+    Parameters
+    ----------
+    error : Exception
+        What it raised.
+
+    Returns
+    -------
+    str
+        The message of the library, which says what to do.
+    """
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this layer: crop it, or choose a smaller one."
+    return str(error) or f"The flow failed with {type(error).__name__}."

@@ -40,3 +40,39 @@ def live_metadata(what: str) -> dict[str, Any]:
         For `layer.metadata`.
     """
     return {KEY: {"live": what}}
+
+
+def layers_to_choose(viewer: Any) -> list[Any]:
+    """
+    List the layers that the user can choose.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+
+    Returns
+    -------
+    list of napari.layers.Layer
+        All layers but live ones, from the top down.
+    """
+    return [layer for layer in reversed(viewer.layers) if not is_preview(layer)]
+
+
+def default_layer(viewer: Any) -> Any:
+    """
+    Choose a layer for the user.
+
+    Parameters
+    ----------
+    viewer : napari.components.ViewerModel
+        The viewer.
+
+    Returns
+    -------
+    napari.layers.Layer or None
+        The active layer, or else the image on top, or else any layer.
+    """
+    layers, active = layers_to_choose(viewer), viewer.layers.selection.active
+    images = [layer for layer in layers if type(layer).__name__ == "Image"]
+    return active if active in layers else next(iter(images or layers), None)

@@ -10,8 +10,7 @@ from psygnal import Signal
 from napari_tvflow.model.axis_roles import Role
 from napari_tvflow.model.bands import BandTable
 from napari_tvflow.model.jobs import Job
-from napari_tvflow.model.layer_check import why_unusable
-from napari_tvflow.model.preview_flag import is_preview
+from napari_tvflow.model.layer_check import sentence_of, why_unusable
 from napari_tvflow.model.settings import preferred_settings
 from napari_tvflow.model.source import Source
 from napari_tvflow.model.space_entry import SpaceEntry
@@ -93,17 +92,6 @@ class Session:
     def token(self) -> int:
         """Grows whenever another layer or another computation is chosen."""
         return self._spaces.token
-
-    def usable_layers(self) -> list[Any]:
-        """
-        List what can be chosen.
-
-        Returns
-        -------
-        list of napari.layers.Layer
-            All layers but previews, from the top down.
-        """
-        return [layer for layer in reversed(self.viewer.layers) if not is_preview(layer)]
 
     def choose(self, layer: Any, roles: tuple[Role, ...] | None = None) -> None:
         """
@@ -306,22 +294,3 @@ class Session:
         if self.layer is not None:
             self.layer.events.data.disconnect(self._on_data)
             self.layer.events.scale.disconnect(self._on_data)
-
-
-def sentence_of(error: Exception) -> str:
-    """
-    Write one sentence about work that failed.
-
-    Parameters
-    ----------
-    error : Exception
-        What it raised.
-
-    Returns
-    -------
-    str
-        The message of the library, which says what to do.
-    """
-    if isinstance(error, MemoryError):
-        return "There is not enough memory for this layer: crop it, or choose a smaller one."
-    return str(error) or f"The flow failed with {type(error).__name__}."

@@ -12,7 +12,7 @@ FIRST = 1e-4
 # Positions of the slider; one step changes t by less than a per cent.
 STEPS = 1000
 # Where the slider stands for a new layer: late enough that a difference is seen.
-START = 0.02
+START = 0.05
 _SHORT_UNITS = {"micrometer": "µm", "nanometer": "nm", "millimeter": "mm", "meter": "m"}
 
 

@@ -10,8 +10,8 @@ from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QMainWindow
 
 from napari_tvflow.model.jobs import Job
+from napari_tvflow.model.layer_check import sentence_of
 from napari_tvflow.model.run import Outcome
-from napari_tvflow.model.session import sentence_of
 
 _TICK = 50
 _STEPS = 1000

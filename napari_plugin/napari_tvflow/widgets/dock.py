@@ -6,6 +6,7 @@ from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QWidget
 
+from napari_tvflow.model.preview_flag import default_layer
 from napari_tvflow.widgets.shared import join_session, leave_session
 
 # Milliseconds between two looks at the workers: progress moves smoothly.
@@ -35,10 +36,7 @@ class Dock(QWidget):
         """Choose a layer and start the timer, at the end of a subclass's `__init__`."""
         session = self.session
         if session.layer is None:
-            active = session.viewer.layers.selection.active
-            usable = session.usable_layers()
-            images = [layer for layer in usable if type(layer).__name__ == "Image"]
-            session.choose(active if active in usable else next(iter(images or usable), None))
+            session.choose(default_layer(session.viewer))
         session.watch(self, True)
         self._timer.start()
         self.tick()

@@ -6,6 +6,7 @@ from qtpy.QtCore import QSignalBlocker
 from qtpy.QtWidgets import QComboBox, QFormLayout, QSizePolicy, QWidget
 
 from napari_tvflow.model.axis_roles import CHOICES, Role, one_channel_axis
+from napari_tvflow.model.preview_flag import default_layer, layers_to_choose
 from napari_tvflow.model.session import Session
 
 
@@ -33,18 +34,15 @@ class LayerChoice(QComboBox):
     def refresh(self) -> None:
         """Follow layers that were added, removed, moved or renamed."""
         session = self._session
-        layers = session.usable_layers()
+        layers = layers_to_choose(session.viewer)
         names = [layer.name for layer in layers]
         if layers != self._listed or names != self._names:
             self._listed, self._names = layers, names
             with QSignalBlocker(self):
                 self.clear()
                 self.addItems(names)
-        if session.layer is not None and session.layer not in layers:
-            images = [layer for layer in layers if type(layer).__name__ == "Image"]
-            session.choose(next(iter(images or layers), None))
-        elif session.layer is None and layers:
-            session.choose(layers[0])
+        if session.layer not in layers and (layers or session.layer is not None):
+            session.choose(default_layer(session.viewer))
         row = layers.index(session.layer) if session.layer in layers else -1
         if row != self.currentIndex():
             with QSignalBlocker(self):

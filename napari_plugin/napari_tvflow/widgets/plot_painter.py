@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from napari.utils.theme import get_theme
 from qtpy.QtCore import QPointF, QRectF, Qt
-from qtpy.QtGui import QColor, QFontMetrics, QPainter, QPen, QPolygonF
+from qtpy.QtGui import QBrush, QColor, QFontMetrics, QPainter, QPen, QPolygonF
 
 from napari_tvflow.model.bands import Band
 from napari_tvflow.model.plot_scale import PlotScale
@@ -131,7 +131,7 @@ class PlotPainter:
 
     def band(self, band: Band, selected: bool, level: int) -> None:
         """
-        Draw a band with its name.
+        Draw a band with its name; one that is removed is hatched.
 
         Parameters
         ----------
@@ -149,15 +149,14 @@ class PlotPainter:
         area = QRectF(x1, TOP, x2 - x1, self._floor - TOP)
         self._p.fillRect(area, ground)
         if not band.keep:
-            color.setAlpha(120)
-            self._p.fillRect(area, Qt.BDiagPattern)
-            color.setAlpha(255)
+            hatched = QColor(color)
+            hatched.setAlpha(150)
+            self._p.fillRect(area, QBrush(hatched, Qt.BDiagPattern))
         self._p.setPen(QPen(color, 3 if selected else 1.5))
         self._p.drawLine(QPointF(x1, TOP), QPointF(x1, self._floor))
         self._p.drawLine(QPointF(x2, TOP), QPointF(x2, self._floor))
-        name = band.name if band.keep else f"without {band.name.removeprefix('without ')}"
         room = max(int(x2 - x1) - 4, 0)
-        short = self._metrics.elidedText(name, Qt.ElideRight, room)
+        short = self._metrics.elidedText(band.name, Qt.ElideRight, room)
         if room > 14:
             y = TOP + 3 + (level + 1) * self._metrics.height()
             self._p.setPen(self._colors.text)

@@ -8,8 +8,9 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
 
 from napari_tvflow.model.jobs import Job
+from napari_tvflow.model.layer_check import sentence_of
 from napari_tvflow.model.run import Outcome
-from napari_tvflow.model.session import Session, sentence_of
+from napari_tvflow.model.session import Session
 
 Work = Callable[[Job], Outcome]
 

@@ -93,7 +93,7 @@ def test_the_slider_never_blocks(watched, wait_for, qtbot, n):
     assert moves >= 20
     assert slider + preview <= SLIDER[n]
 
-    spectrum.use_preset("scales")
+    spectrum.buttons.use_preset("scales")
     wait_for(lambda: spectrum.bands.refresh_one() is False)
     assert len(flow.session.viewer.layers) > 5
     tick = watch.most("tick")

@@ -102,7 +102,7 @@ def test_both_docks_share_the_time(dock, open_flow):
 
 
 def test_bands_are_typed(dock, wait_for, space):
-    dock.add.menu().actions()[2].trigger()
+    dock.buttons.add.menu().actions()[2].trigger()
     table = dock.table
     table.item(0, band_view.NAME).setText("mine")
     table.item(0, band_view.FROM).setText("2")
@@ -132,7 +132,7 @@ def test_a_wrong_time_is_one_sentence(dock, text):
 def test_filters(dock, wait_for, space):
     t = dock.session.t
     for name in ("low-pass", "high-pass", "band-stop"):
-        dock.add_filter(name)
+        dock.buttons.add_filter(name)
     low, high, stop = dock.session.bands
     wait_for(lambda: all(live(dock, band) is not None for band in (low, high, stop)))
     np.testing.assert_array_equal(live(dock, low), space.low_pass(t))
@@ -143,7 +143,7 @@ def test_filters(dock, wait_for, space):
 
 @pytest.mark.parametrize("name", ["noise", "texture", "scales"])
 def test_presets(dock, wait_for, name):
-    dock.use_preset(name)
+    dock.buttons.use_preset(name)
     bands = list(dock.session.bands)
     wait_for(lambda: all(live(dock, band) is not None for band in bands))
     if name != "noise":
@@ -157,14 +157,14 @@ def test_bands_are_saved_and_loaded(dock, tmp_path, monkeypatch, qtbot):
     path = str(tmp_path / "bands.json")
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (path, ""))
     monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (path, ""))
-    dock.use_preset("scales")
+    dock.buttons.use_preset("scales")
     before = list(dock.session.bands)
-    qtbot.mouseClick(dock.save, Qt.LeftButton)
+    qtbot.mouseClick(dock.buttons.save, Qt.LeftButton)
     dock.session.bands.reset()
-    qtbot.mouseClick(dock.load, Qt.LeftButton)
+    qtbot.mouseClick(dock.buttons.load, Qt.LeftButton)
     assert list(dock.session.bands) == before
     (tmp_path / "bands.json").write_text("{}")
-    qtbot.mouseClick(dock.load, Qt.LeftButton)
+    qtbot.mouseClick(dock.buttons.load, Qt.LeftButton)
     assert "holds no bands" in dock.run.text.text()
     assert list(dock.session.bands) == before
 
