@@ -217,7 +217,7 @@ class TestThePlugin:
 
     def test_its_files_are_short(self):
         lengths = {path.name: len(source_lines(path)) for path in PLUGIN_FILES}
-        problems = [f"{name}: {n} lines" for name, n in lengths.items() if n > 155]
+        problems = [f"{name}: {n} lines" for name, n in lengths.items() if n > 160]
         assert not problems, listing(problems)
 
     def test_it_is_listed(self):

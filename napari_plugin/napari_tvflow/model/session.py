@@ -9,7 +9,6 @@ from psygnal import Signal
 
 from napari_tvflow.model.axis_roles import Role
 from napari_tvflow.model.bands import BandTable
-from napari_tvflow.model.jobs import Job
 from napari_tvflow.model.layer_check import sentence_of, why_unusable
 from napari_tvflow.model.settings import preferred_settings
 from napari_tvflow.model.source import Source
@@ -46,6 +45,8 @@ class Session:
         One sentence for the user, or nothing.
     bands : BandTable
         The bands of the spectrum dock.
+    spaces : SpaceCache
+        The scale spaces of the layer, and the work on it.
     """
 
     source_changed = Signal()
@@ -65,9 +66,7 @@ class Session:
         self.problem = why_unusable(None) or ""
         self.t = 0.0
         self.is_closed = False
-        self._spaces = SpaceCache()
-        self._run: Job | None = None
-        self._run_layer: Any = None
+        self.spaces = SpaceCache()
         self._watchers: set[int] = set()
         self._seen: object = None
         self._time_is_chosen = False
@@ -78,7 +77,7 @@ class Session:
     @property
     def entry(self) -> SpaceEntry | None:
         """The space of the visible slice."""
-        return self._spaces.current if self.visible is not None else None
+        return self.spaces.current if self.visible is not None else None
 
     @property
     def shown(self) -> tuple[SpaceEntry, Visible, Source] | None:
@@ -91,7 +90,7 @@ class Session:
     @property
     def token(self) -> int:
         """Grows whenever another layer or another computation is chosen."""
-        return self._spaces.token
+        return self.spaces.token
 
     def choose(self, layer: Any, roles: tuple[Role, ...] | None = None) -> None:
         """
@@ -110,10 +109,11 @@ class Session:
             self._disconnect_layer()
             self.layer, self._time_is_chosen = layer, False
             self.scale = None
+            self.spaces.leave_layer()
             if layer is not None:
                 layer.events.data.connect(self._on_data)
                 layer.events.scale.connect(self._on_data)
-        self._spaces.forget()
+        self.spaces.forget()
         self.problem = why_unusable(layer) or ""
         settings = self.settings
         self.source = (
@@ -134,12 +134,11 @@ class Session:
             found = visible_slice(self.viewer, self.layer, self.source)
             if isinstance(found, str):
                 self.problem = found
-                self._spaces.pause()
+                self.spaces.pause()
             else:
                 self.problem, self.visible = "", found
-                before = self._run if self._run_layer is self.layer else None
                 if self._watchers:
-                    self._spaces.look_at(self.source, found.key, self.settings, before)
+                    self.spaces.look_at(self.source, found.key, self.settings)
         self._seen = None
         self.tick()
 
@@ -174,7 +173,7 @@ class Session:
         if not before.same_space(self.settings) and self.source is not None:
             self.choose(self.layer, self.source.roles)
         elif before.quality != self.settings.quality:
-            self._spaces.pause()
+            self.spaces.pause()
             self.look()
 
     def tick(self) -> bool:
@@ -216,18 +215,6 @@ class Session:
         entry, visible, _ = self.shown
         return entry.space(t, visible.region)
 
-    def begin_run(self, job: Job) -> None:
-        """
-        Let a run go before the preview's worker.
-
-        Parameters
-        ----------
-        job : Job
-            The run, not yet started, which waits for `last_job`.
-        """
-        self._spaces.pause()
-        self._run, self._run_layer = job, self.layer
-
     def watch(self, dock: object, visible: bool) -> None:
         """
         Note whether somebody looks: nothing is begun while all docks are hidden.
@@ -244,18 +231,13 @@ class Session:
         if self._watchers and not before:
             self.look()
         elif not self._watchers:
-            self._spaces.pause()
-
-    @property
-    def last_job(self) -> Job | None:
-        """The work on the layer that a run has to wait for."""
-        return self._spaces.last_job
+            self.spaces.pause()
 
     def close(self) -> None:
         """Stop all work and let go of the viewer."""
         if self.is_closed:
             return
-        self._spaces.forget()
+        self.spaces.forget()
         self._disconnect_layer()
         self.is_closed = True
         dims = self.viewer.dims.events

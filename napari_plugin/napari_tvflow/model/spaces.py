@@ -19,6 +19,8 @@ class SpaceCache:
     ----------
     current : SpaceEntry or None
         The one that is looked at.
+    run : Job or None
+        Work on the whole layer, which goes before the spaces.
     token : int
         Grows whenever all that was known has become worthless.
     """
@@ -27,6 +29,7 @@ class SpaceCache:
         self._entries: dict[tuple[int, ...], SpaceEntry] = {}
         self._last_job: Job | None = None
         self.current: SpaceEntry | None = None
+        self.run: Job | None = None
         self.token = 0
 
     def forget(self) -> None:
@@ -36,9 +39,12 @@ class SpaceCache:
         self.current = None
         self.token += 1
 
-    def look_at(
-        self, source: Source, key: tuple[int, ...], settings: FlowSettings, after: Job | None = None
-    ) -> SpaceEntry:
+    def leave_layer(self) -> None:
+        """Go to another layer, whose work need not wait for that of this one."""
+        self.forget()
+        self.run = self._last_job = None
+
+    def look_at(self, source: Source, key: tuple[int, ...], settings: FlowSettings) -> SpaceEntry:
         """
         Return the space of an image, and let a worker improve it if that is needed.
 
@@ -50,8 +56,6 @@ class SpaceCache:
             Which of its separate images.
         settings : FlowSettings
             How to compute.
-        after : Job, optional
-            Other work on the layer, which goes first.
 
         Returns
         -------
@@ -66,8 +70,20 @@ class SpaceCache:
         if self.current is not entry:
             self.pause()
             self.current = entry
-        self._improve(entry, after)
+        self._improve(entry)
         return entry
+
+    def begin_run(self, job: Job) -> None:
+        """
+        Let work on the whole layer go before the spaces.
+
+        Parameters
+        ----------
+        job : Job
+            The work, which waits for `last_job` and is not yet started.
+        """
+        self.pause()
+        self.run = job
 
     def pause(self) -> None:
         """Stop the worker; what it has found is kept."""
@@ -77,14 +93,14 @@ class SpaceCache:
     @property
     def last_job(self) -> Job | None:
         """The work that others on this layer have to wait for."""
-        return self._last_job
+        running = self.run is not None and not self.run.has_ended
+        return self.run if running else self._last_job
 
-    def _improve(self, entry: SpaceEntry, after: Job | None) -> None:
+    def _improve(self, entry: SpaceEntry) -> None:
         job = entry.job
         if job is not None and not job.is_cancelled and (entry.is_working or job.error):
             return
         if entry.is_finished:
             return
-        waits_for = after if after is not None and not after.has_ended else self._last_job
-        entry.job = Job(entry.work, entry.source.name, waits_for).start()
+        entry.job = Job(entry.work, entry.source.name, self.last_job).start()
         self._last_job = entry.job

@@ -65,8 +65,8 @@ class RunBox(QWidget):
             self.say(str(error))
             return
         self._layer = session.layer
-        self.job = Job(work, session.layer.name, session.last_job)
-        session.begin_run(self.job)
+        self.job = Job(work, session.layer.name, session.spaces.last_job)
+        session.spaces.begin_run(self.job)
         self.job.start()
         self.button.setText("Cancel")
         self.bar.setValue(0)

@@ -1,5 +1,6 @@
 """What the docks share, driven without a window: a viewer model, and ticks in place of a timer."""
 
+import threading
 import time
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_tvflow.model.axis_roles import Role
+from napari_tvflow.model.jobs import Job
 from napari_tvflow.model.layer_check import IN_3D, NO_LAYER
 from napari_tvflow.model.session import Session
 from napari_tvflow.model.settings import DRAFT
@@ -181,6 +183,28 @@ def test_nothing_begins_while_nobody_looks(viewer, session, photograph):
     session.watch(viewer, True)
     settle(session)
     assert session.entry.space is not None
+
+
+def test_one_worker_at_a_time_on_a_layer(viewer, session, photograph):
+    session.choose(viewer.add_image(photograph))
+    settle(session, lambda: session.scale is not None)
+    free, order = threading.Event(), []
+    first = Job(lambda job: free.wait(10) and order.append("first"), "a", session.spaces.last_job)
+    session.spaces.begin_run(first)
+    first.start()
+    second = Job(lambda job: order.append("second"), "b", session.spaces.last_job)
+    session.spaces.begin_run(second)
+    second.start()
+    session.look()
+    preview = session.entry.job
+    assert not preview.wait(0.1)
+    assert not order
+    other = viewer.add_image(photograph[:20])
+    session.choose(other)
+    settle(session)  # another layer does not wait
+    free.set()
+    assert second.wait(10)
+    assert order == ["first", "second"]
 
 
 def test_after_the_end_nothing_happens(viewer, session, stack):
