@@ -10,6 +10,8 @@ from uuid import uuid4
 import numpy as np
 
 from napari_tvflow.model.layer_kwargs import with_time_axis
+from napari_tvflow.model.place import kind_of_result
+from napari_tvflow.model.rgb import displayable
 from napari_tvflow.model.settings import SPACE
 from napari_tvflow.model.task import LayerTuple, Task
 from napari_tvflow.model.time_scale import FIRST
@@ -85,25 +87,19 @@ def lazy_frames(task: Task, spaces: Mapping[tuple[int, ...], Any], times: np.nda
 
     source = task.source
     shape = (*source.shape, 3) if source.rgb else source.shape
-    first = next(iter(spaces.values()))
-    kind = np.uint8 if _is_bytes(task) else first(0.0, (0,) * len(source.item_axes)).dtype
+    pixel = next(iter(spaces.values()))(0.0, (0,) * len(source.item_axes))
+    kind = kind_of_result(task, pixel.dtype)
     chunks = [(1,) * len(times)]
     for axis, n in enumerate(shape):
         chunks.append((1,) * n if axis in source.separate_axes else (n,))
 
     def frame(block_id: tuple[int, ...]) -> np.ndarray:
         key = tuple(block_id[1 + axis] for axis in source.separate_axes)
-        image = spaces[key](float(times[block_id[0]]))
-        if source.rgb:
-            image = np.rint(image).clip(0, 255) if kind is np.uint8 else image.clip(0, 1)
+        image = displayable(spaces[key](float(times[block_id[0]])), source)
         size = [1, *(1 if a in source.separate_axes else n for a, n in enumerate(shape))]
-        return image.reshape(size).astype(kind)
+        return image.reshape(size)
 
     # Without a name dask would hash the spaces, which takes as long as computing them.
     return da.map_blocks(
         frame, chunks=tuple(chunks), dtype=kind, name=f"tvflow-{uuid4()}", meta=np.empty(0, kind)
     )
-
-
-def _is_bytes(task: Task) -> bool:
-    return bool(task.source.rgb and np.dtype(str(task.source.data.dtype)) == np.uint8)

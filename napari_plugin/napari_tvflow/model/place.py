@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_tvflow.model.rgb import displayable
 from napari_tvflow.model.settings import REMOVED
 from napari_tvflow.model.task import Task
 
@@ -26,9 +27,7 @@ def kind_of_result(task: Task, dtype: np.dtype[Any]) -> Any:
     numpy.dtype
         That of the result.
     """
-    raw = np.dtype(str(task.source.data.dtype))
-    removed = task.settings.output == REMOVED
-    return raw if task.source.rgb and not removed else dtype
+    return np.dtype(str(task.source.data.dtype)) if task.source.rgb else dtype
 
 
 def put(task: Task, out: np.ndarray, key: tuple[int, ...], u: np.ndarray) -> None:
@@ -46,20 +45,15 @@ def put(task: Task, out: np.ndarray, key: tuple[int, ...], u: np.ndarray) -> Non
     u : numpy.ndarray
         Its flow, or what was removed from it.
     """
-    source = task.source
+    source, removed = task.source, task.settings.output == REMOVED
     index = source.index(key)
     view, raw = out[index], np.asarray(source.data[index])
     if source.rgb:
         view[..., 3:] = raw[..., 3:]
         view, raw = view[..., :3], raw[..., :3]
-        if np.issubdtype(out.dtype, np.integer):
-            u = np.rint(u)
-            u = u.clip(0, np.iinfo(out.dtype).max)
-        elif task.settings.output != REMOVED:
-            u = u.clip(0, 1)
-    view[...] = u
+    view[...] = displayable(u, source, signed=removed)
     if task.mask is not None:
         mask = np.broadcast_to(np.asarray(task.mask) != 0, source.shape)[index]
-        outside = 0 if task.settings.output == REMOVED else raw
+        outside = displayable(np.zeros_like(raw, float), source, True) if removed else raw
         keep = mask[..., None] if source.rgb else mask
         view[...] = np.where(keep, view, outside)

@@ -13,6 +13,7 @@ from napari_tvflow.model.jobs import Watch
 from napari_tvflow.model.layer_check import check_values
 from napari_tvflow.model.lazy_space import lazy_layer
 from napari_tvflow.model.place import kind_of_result, put
+from napari_tvflow.model.rgb import displayable
 from napari_tvflow.model.settings import REMOVED, SPACE
 from napari_tvflow.model.solve import solve_item, space_of_item
 from napari_tvflow.model.task import LayerTuple, Task
@@ -115,13 +116,15 @@ def run_bands(task: Task, bands: list[Band], watch: Watch) -> Outcome:
     watch.stage = "loading the solver"
     source, keys = task.source, list(task.source.images())
     shape = (*source.shape, 3) if source.rgb else source.shape
-    found = [np.zeros(shape, np.float32) for _ in bands]
+    kind = kind_of_result(task, np.dtype(np.float32))
+    found = [np.zeros(shape, kind) for _ in bands]
     for k, key in enumerate(keys):
         watch.stage = "computing" if len(keys) == 1 else f"image {k + 1} of {len(keys)}"
         share = watch.part(k / len(keys), (k + 1) / len(keys))
         space = space_of_item(task, source.read(key), share, watch)
         for out, band in zip(found, bands):
-            out[source.index(key)] = band_image(space, band)
+            image = band_image(space, band)
+            out[source.index(key)] = displayable(image, source, band.is_symmetric)
     layers = [
         task.layer(
             out,

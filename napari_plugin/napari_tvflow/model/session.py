@@ -77,7 +77,11 @@ class Session:
     @property
     def entry(self) -> SpaceEntry | None:
         """The space of the visible slice."""
-        return self.spaces.current if self.visible is not None else None
+        current, visible = self.spaces.current, self.visible
+        # While all docks are hidden the last space stays, but its slice may be another one.
+        if current is None or visible is None or current.key != visible.key:
+            return None
+        return current
 
     @property
     def shown(self) -> tuple[SpaceEntry, Visible, Source] | None:

@@ -8,9 +8,10 @@ from napari_tvflow.model.band_image import band_image, symmetric_limits
 from napari_tvflow.model.bands import Band
 from napari_tvflow.model.layer_kwargs import look_kwargs, spatial_kwargs
 from napari_tvflow.model.preview_flag import live_metadata
+from napari_tvflow.model.rgb import displayable
 from napari_tvflow.model.session import Session
 from napari_tvflow.model.source import Source
-from napari_tvflow.widgets.preview import displayable, insert_above
+from napari_tvflow.widgets.preview import insert_above
 
 
 class BandLayers:
@@ -141,7 +142,7 @@ class BandLayers:
             return
         entry, visible, source = self._session.shown
         image = band_image(entry.space, band, visible.region)
-        data = visible.place(displayable(image, source))
+        data = visible.place(displayable(image, source, band.is_symmetric))
         layer = self._layers.get(band.identifier)
         if layer is None:
             self._new = band.identifier, self._make(band, data, image, source)

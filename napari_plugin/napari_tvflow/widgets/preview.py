@@ -7,6 +7,7 @@ from napari.layers import Image
 
 from napari_tvflow.model.layer_kwargs import look_kwargs, spatial_kwargs
 from napari_tvflow.model.preview_flag import live_metadata
+from napari_tvflow.model.rgb import displayable
 from napari_tvflow.model.session import Session
 from napari_tvflow.model.source import Source
 
@@ -131,26 +132,3 @@ def insert_above(layers: Any, new: Image, below: Any) -> None:
     layers.insert(layers.index(below) + 1 if below in layers else len(layers), new)
     layers.selection = selected
     layers.selection.active = active
-
-
-def displayable(image: np.ndarray, source: Any) -> np.ndarray:
-    """
-    Bring RGB values to what napari shows: bytes, or numbers from 0 to 1.
-
-    Parameters
-    ----------
-    image : numpy.ndarray
-        An image of the flow.
-    source : Source
-        Where it comes from.
-
-    Returns
-    -------
-    numpy.ndarray
-        The image; without RGB it is not changed.
-    """
-    if not source.rgb:
-        return image
-    if np.dtype(str(source.data.dtype)) == np.uint8:
-        return np.rint(image).clip(0, 255).astype(np.uint8)
-    return image.clip(0, 1)

@@ -347,7 +347,7 @@ def test_a_hidden_dock_rests(viewer, open_flow, wait_for, qtbot, stack):
     dock.parent().hide()
     viewer.dims.set_current_step(0, 2)
     qtbot.wait(200)
-    assert dock.session.entry is None or not dock.session.entry.is_working
+    assert dock.session.entry is None
     dock.parent().show()
     wait_for(lambda: dock.session.entry is not None and dock.session.entry.space is not None)
 
