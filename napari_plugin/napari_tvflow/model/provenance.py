@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from napari_tvflow.model.settings import DRAFT, REMOVED, SPACE, FlowSettings
+from napari_tvflow.model.settings import DRAFT, IMAGE, REMOVED, SPACE, FlowSettings
 from napari_tvflow.model.source import Source
 
 _LETTERS = "ijklmn"
@@ -34,12 +34,13 @@ def about_result(
     """
     from skimage_tvflow import __version__
 
+    method = settings.method if output in (IMAGE, REMOVED) else "chambolle"
     return {
         "output": output,
         "source": source.name,
         "axes": [str(role) for role in source.roles],
         "quality": settings.quality,
-        "method": settings.method if settings.quality != DRAFT else "draft of a scale space",
+        "method": method if settings.quality != DRAFT else "draft of a scale space",
         "tol": settings.tol,
         "device": settings.device,
         "parameters": {

@@ -274,6 +274,7 @@ class Session:
     def _on_data(self) -> None:
         roles = None if self.source is None else self.source.roles
         fits = roles is not None and len(roles) == self.layer.ndim
+        self.scale = None
         self.choose(self.layer, roles if fits else None)
 
     def _disconnect_layer(self) -> None:

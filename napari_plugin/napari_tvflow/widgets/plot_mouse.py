@@ -106,6 +106,26 @@ class PlotMouse:
             # From now on the far edge follows the mouse.
             self._hit = Hit("t2" if x > self._start else "t1", self.selected)
 
+    def point_at(self, scale: PlotScale, x: float) -> Band | None:
+        """
+        Select what is under the mouse, without a drag.
+
+        Parameters
+        ----------
+        scale : PlotScale
+            The axis of t.
+        x : float
+            Where the mouse is.
+
+        Returns
+        -------
+        Band or None
+            The band there.
+        """
+        self.selected = self._find(scale, x).band
+        row = self._session.bands.row(self.selected)
+        return None if row is None else self._session.bands[row]
+
     def release(self) -> None:
         """End a drag."""
         self._hit = self._band = None

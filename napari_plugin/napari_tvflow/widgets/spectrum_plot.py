@@ -1,8 +1,8 @@
 """The plot of the spectrum, t S(t) over log t, on which bands are drawn with the mouse."""
 
 from qtpy.QtCore import QSize, Qt, Signal
-from qtpy.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent
-from qtpy.QtWidgets import QSizePolicy, QWidget
+from qtpy.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QPainter, QPaintEvent
+from qtpy.QtWidgets import QMenu, QSizePolicy, QWidget
 
 from napari_tvflow.model.plot_scale import PlotScale
 from napari_tvflow.model.session import Session
@@ -33,8 +33,8 @@ class SpectrumPlot(QWidget):
         self.setMinimumSize(260, 130)
         self.setSizePolicy(QSizePolicy.Expanding, QSizePolicy.Expanding)
         self.setToolTip(
-            "Drag to draw a band; drag its edges or its middle to change it; Delete removes it; "
-            "double-click names it. Drag the pointer below to choose t."
+            "Drag to draw a band; drag its edges or its middle to change it; double-click to name "
+            "it; right-click for more. Drag the pointer below to choose t."
         )
         session.viewer.events.theme.connect(self._on_theme)
 
@@ -154,6 +154,27 @@ class SpectrumPlot(QWidget):
         if self.mouse.selected:
             self.rename.emit(self.mouse.selected)
 
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """
+        Offer what can be done with the band under the mouse.
+
+        Parameters
+        ----------
+        event : QContextMenuEvent
+            The event.
+        """
+        scale = self.scale()
+        band = None if scale is None else self.mouse.point_at(scale, event.pos().x())
+        if band is None:
+            return
+        self.selected.emit(band.identifier)
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WA_DeleteOnClose)
+        menu.addAction("Name ...", self._on_name)
+        menu.addAction("Show the rest" if band.keep else "Show the band", self._on_turn)
+        menu.addAction("Delete", self._on_delete)
+        menu.popup(event.globalPos())
+
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """
         Delete the selected band.
@@ -164,9 +185,21 @@ class SpectrumPlot(QWidget):
             The event.
         """
         if event.key() in (Qt.Key_Delete, Qt.Key_Backspace) and self.mouse.selected:
-            self._session.bands.remove(self.mouse.selected)
+            self._on_delete()
         else:
             super().keyPressEvent(event)
+
+    def _on_name(self) -> None:
+        self.rename.emit(self.mouse.selected)
+
+    def _on_turn(self) -> None:
+        row = self._session.bands.row(self.mouse.selected)
+        if row is not None:
+            band = self._session.bands[row]
+            self._session.bands.replace(band.change(keep=not band.keep))
+
+    def _on_delete(self) -> None:
+        self._session.bands.remove(self.mouse.selected)
 
     def _is_below(self, event: QMouseEvent) -> bool:
         return bool(event.position().y() > self.height() - BOTTOM)

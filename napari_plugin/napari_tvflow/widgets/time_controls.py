@@ -64,8 +64,9 @@ class TimeControls(QWidget):
         self.number.setEnabled(session.source is not None)
         self.reach.set_reach(session.scale, drafted, refined)
         self.status.setText(self._status())
-        if entry is not None and drafted > 0 and self._contrast_of != session.token:
-            self._contrast_of = session.token
+        image = (id(session.layer), session.source and session.source.roles)
+        if entry is not None and drafted > 0 and self._contrast_of != image:
+            self._contrast_of = image
             with QSignalBlocker(self.contrast):
                 self.contrast.setValue(entry.contrast)
         self._read()

@@ -122,9 +122,11 @@ def test_new_pixels_make_another_space(viewer, session, photograph):
     layer = viewer.add_image(photograph)
     session.choose(layer)
     settle(session)
-    layer.data = photograph[::-1]
+    before = session.scale.extinction
+    layer.data = photograph[::-1] / 16.0
     settle(session)
-    np.testing.assert_array_equal(session.frame(0.0), photograph[::-1])
+    np.testing.assert_array_equal(session.frame(0.0), photograph[::-1] / 16.0)
+    assert session.scale.extinction == pytest.approx(before / 16, rel=0.1)
 
 
 def test_new_settings_keep_the_time(viewer, session, photograph):

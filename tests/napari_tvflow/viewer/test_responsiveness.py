@@ -100,6 +100,14 @@ def test_the_slider_never_blocks(watched, wait_for, qtbot, n):
     print(f"{n}: bands, one at a time, {tick:.4f} s")
     assert tick <= ANY_SLOT
 
+    flow.time.number.setValue(flow.session.scale.first)
+    flow.run.press()
+    wait_for(lambda: flow.run.job is None)
+    tick = watch.most("tick")
+    print(f"{n}: a result is added in {tick:.4f} s")
+    assert "TV flow" in flow.session.viewer.layers[-1].name
+    assert tick <= ANY_SLOT
+
     flow.quality.setCurrentIndex(1)
     flow.more.tol.setValue(1e-5)
     wait_for(lambda: flow.session.entry is not None)

@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
-from qtpy.QtWidgets import QFileDialog
+from qtpy.QtGui import QContextMenuEvent
+from qtpy.QtWidgets import QFileDialog, QMenu
 
 from napari_tvflow.model.band_image import band_image
 from napari_tvflow.model.bands import Band
@@ -75,6 +76,29 @@ def test_a_band_is_deleted_by_a_key(dock, wait_for, qtbot, viewer):
     assert len(dock.session.bands) == 0
     assert dock.table.rowCount() == 0
     wait_for(lambda: len(viewer.layers) == 1)
+
+
+def test_the_menu_of_a_band(dock, qtbot):
+    scale = dock.plot.scale()
+    band = dock.session.bands.add(scale.t(150), scale.t(250))
+
+    def choose(text):
+        spot = QPoint(200, 60)
+        event = QContextMenuEvent(QContextMenuEvent.Mouse, spot, dock.plot.mapToGlobal(spot))
+        dock.plot.contextMenuEvent(event)
+        menu = dock.plot.findChildren(QMenu)[-1]
+        next(action for action in menu.actions() if action.text() == text).trigger()
+        menu.close()
+        qtbot.wait(20)
+
+    choose("Show the rest")
+    assert not dock.session.bands[0].keep
+    choose("Show the band")
+    assert dock.session.bands[0].keep
+    choose("Name ...")
+    assert dock.table.state() == dock.table.EditingState
+    choose("Delete")
+    assert dock.session.bands.row(band.identifier) is None
 
 
 def test_a_click_is_no_band(dock, qtbot):
