@@ -146,12 +146,6 @@ class Session:
         self._seen = None
         self.tick()
 
-    @property
-    def problem_of_image(self) -> bool:
-        """Whether the visible image itself cannot be used, as one with NaN."""
-        entry = self.entry
-        return entry is not None and entry.job is not None and entry.job.error is not None
-
     def set_time(self, t: float) -> None:
         """
         Choose a time.
@@ -251,9 +245,8 @@ class Session:
 
     def _note(self, entry: SpaceEntry) -> None:
         """Take over a new extinction time or a message of the worker."""
-        error = entry.job.error if entry.job is not None else None
-        if error is not None:
-            self.problem = sentence_of(error)
+        if entry.error is not None:
+            self.problem = sentence_of(entry.error)
         if entry.space is not None:
             end = entry.drafted_until
             # The range only grows within a layer, so the slider stays where it is between slices.

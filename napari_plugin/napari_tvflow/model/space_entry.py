@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_tvflow.model.first_look import FirstLook, first_look
 from napari_tvflow.model.jobs import Cancelled, Job
 from napari_tvflow.model.layer_check import check_values
 from napari_tvflow.model.settings import EXACT, FlowSettings
@@ -32,8 +33,8 @@ class SpaceEntry:
         Which of its separate images.
     settings : FlowSettings
         How to compute.
-    space : ScaleSpace or None
-        The flow, as soon as there is a draft.
+    space : ScaleSpace, FirstLook or None
+        The flow, as soon as there is a draft, or of a large image a first look.
     image : numpy.ndarray or None
         The image itself.
     spectrum : tuple of two numpy.ndarray, or None
@@ -63,6 +64,16 @@ class SpaceEntry:
     def is_working(self) -> bool:
         """Whether a worker is improving it."""
         return self.job is not None and not self.job.has_ended
+
+    @property
+    def has_draft(self) -> bool:
+        """Whether there is more than a first look."""
+        return self.space is not None and not isinstance(self.space, FirstLook)
+
+    @property
+    def error(self) -> Exception | None:
+        """What was wrong with the image, as NaN."""
+        return None if self.job is None else self.job.error
 
     @property
     def stage(self) -> str:
@@ -96,7 +107,7 @@ class SpaceEntry:
         job : Job
             Is told how far the work is, and whether to stop.
         """
-        if self.space is None:
+        if not self.has_draft:
             job.stage = "loading the solver"
             from skimage_tvflow import scale_space
 
@@ -106,6 +117,9 @@ class SpaceEntry:
             channels = parameters.get("channel_axis")
             self.contrast = contrast_of(image, channels, self.source.coupled)
             self.image = image
+            look = first_look(image, parameters, job.part(0, 0))
+            if look is not None:
+                self.drafted_until, self.space = float(look.times[-1]), look
             space = scale_space(
                 image,
                 tol=max(self.settings.tol, FINEST_PREVIEW),

@@ -104,7 +104,8 @@ class FlowDock(Dock):
         usable = session.source is not None
         for widget in (self.time, self.copy):
             widget.setEnabled(usable)
-        self.run.button.setEnabled((usable and not session.problem_of_image) or bool(self.run.job))
+        failed = session.entry is not None and session.entry.error is not None
+        self.run.button.setEnabled((usable and not failed) or bool(self.run.job))
         self.time.show_entry()
         self.show_preview()
 

@@ -81,10 +81,11 @@ class TimeControls(QWidget):
         if entry is None:
             return ""
         stage = entry.stage
-        if entry.space is None:
+        if not entry.has_draft:
             done = entry.job.fraction / DRAFT_SHARE if entry.job is not None else 0.0
             part = f" {min(done, 1):.0%}" if stage == "draft" and done > 0.02 else " ..."
-            return f"Computing: {stage or 'waits for earlier work on this layer'}{part}"
+            start = "Computing" if entry.space is None else "First look, with large pixels"
+            return f"{start}: {stage or 'waits for earlier work on this layer'}{part}"
         if entry.is_working and stage == "refining":
             return f"Draft ready; refined up to t = {number(entry.refined_until)} ..."
         if entry.is_working and stage:

@@ -147,7 +147,7 @@ def test_one_sentence_about_bad_pixels(viewer, session, value, said):
     settle(session)
     assert said in session.problem
     assert "'bad'" in session.problem
-    assert session.problem_of_image
+    assert session.entry.error is not None
 
 
 def test_a_bad_slice_does_not_stop_the_others(viewer, session, photograph):
