@@ -195,5 +195,8 @@ class PlotPainter:
         self._p.drawText(area, int(Qt.AlignCenter | Qt.TextWordWrap), text)
 
     def _text(self, x: float, y: float, text: str) -> None:
+        """Write a label around a point, but within the widget."""
+        half = self._metrics.horizontalAdvance(text) / 2
+        x = min(x, self._scale.right + RIGHT - half - 2)
         self._p.setPen(self._colors.text)
-        self._p.drawText(QPointF(x - self._metrics.horizontalAdvance(text) / 2, y), text)
+        self._p.drawText(QPointF(x - half, y), text)
