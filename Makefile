@@ -16,18 +16,28 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 OUT ?= out
-PUBLIC := $(foreach folder,. applications baselines estimators spectral,$(wildcard src/skimage_tvflow/$(folder)/*.py))
+PUBLIC := $(foreach folder,. applications baselines estimators spectral,$(wildcard src/skimage_tvflow/$(folder)/*.py)) \
+	napari_plugin/napari_tvflow/functions.py
 ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 NUMBA_NUM_THREADS=1
+
+# What shows a window: nothing more on a desktop, xvfb-run on a machine without one.
+SCREEN_PACKAGES := xvfb xauth libegl1 libfontconfig1 libdbus-1-3 libxkbcommon-x11-0 libxcb-cursor0 \
+	libxcb-icccm4 libxcb-keysyms1 libxcb-shape0 libglib2.0-0
+XVFB := $(shell command -v xvfb-run)
+ON_DESKTOP := $(DISPLAY)$(WAYLAND_DISPLAY)$(filter Darwin%,$(PLATFORM))
+SCREEN := $(if $(ON_DESKTOP),,$(if $(XVFB),xvfb-run -a -s "-screen 0 1600x1100x24",none))
+REQUIRE_VIEWER_TESTS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench calibrate examples clean
+.PHONY: help demo test viewer-tests lint bench calibrate examples screenshots clean
 .SECONDARY:
 
 help:
 	@echo "make demo      compute the flow of a photograph: a table, a TIFF stack and a picture in $(OUT)/"
-	@echo "make test      run all tests"
+	@echo "make test      run all tests; those of the napari plugin need a display or xvfb-run"
 	@echo "make examples  run the scripts of docs/examples and write their pictures to docs/images"
+	@echo "make screenshots  write pictures of the napari plugin to docs/images; needs the same"
 	@echo "make lint      run ruff, mypy, codespell and the numpydoc validation"
 	@echo "make bench     compare speed, memory and accuracy with other packages: docs/benchmarks.md"
 	@echo "make calibrate  find every tuned constant again, by the scripts of tests/calibration"
@@ -38,6 +48,28 @@ demo: $(VENV)/.installed-plot
 
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests/napari_tvflow/model \
+		napari_plugin/napari_tvflow/functions.py
+	@$(MAKE) --no-print-directory viewer-tests
+
+# NAPARI_STRICT_QT=raise makes a widget that is left over an error. With REQUIRE_VIEWER_TESTS=1 it is
+# an error if these tests cannot run.
+viewer-tests: $(VENV)/.installed-test
+ifneq ($(SCREEN),none)
+	NAPARI_STRICT_QT=raise $(SCREEN) $(BIN)/python -m pytest -o qt_api=pyqt6 \
+		-p napari -p npe2 -p pytest-qt tests/napari_tvflow/viewer
+else
+	@echo "NOT RUN: tests/napari_tvflow/viewer, the tests of the napari plugin in a window. They need"
+	@echo "         a display or xvfb-run (Debian, Ubuntu: apt install $(SCREEN_PACKAGES))"
+	@test '$(REQUIRE_VIEWER_TESTS)' != 1
+endif
+
+screenshots: $(VENV)/.installed-test
+ifneq ($(SCREEN),none)
+	$(SCREEN) $(BIN)/python docs/napari_screenshots.py
+else
+	@echo "make screenshots needs a display or xvfb-run (apt install $(SCREEN_PACKAGES))"; exit 1
+endif
 
 lint: $(VENV)/.installed-lint
 	$(BIN)/ruff check
@@ -66,7 +98,7 @@ calibrate: $(VENV)/.installed-test
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .benchmarks
-	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find src napari_plugin tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The project with one of its extras. The installation runs again when pyproject.toml or
 # constraints.txt have changed.

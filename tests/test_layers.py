@@ -20,6 +20,7 @@ import skimage_tvflow
 PACKAGE = "skimage_tvflow"
 ROOT = Path(skimage_tvflow.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
+PLUGIN_FILES = sorted((Path(__file__).parents[1] / "napari_plugin").rglob("*.py"))
 CONTRIBUTING = Path(__file__).parents[1] / "CONTRIBUTING.md"
 
 # From the top down. A module may import its own folder and what stands on a lower line; two names
@@ -72,7 +73,7 @@ def name_of(path):
 
 def imports(path):
     """Yield the absolute name of everything that a file imports, also inside functions."""
-    package = [PACKAGE, *path.relative_to(ROOT).parts[:-1]]
+    package = [PACKAGE, *path.relative_to(ROOT).parts[:-1]] if path.is_relative_to(ROOT) else []
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -182,6 +183,53 @@ class TestWhoImportsWhom:
             TopologicalSorter(graph).prepare()
         except CycleError as error:
             pytest.fail(" <- ".join(error.args[1]))
+
+
+class TestThePlugin:
+    """The napari plugin stands above everything; its files are not among those counted below."""
+
+    def test_it_uses_only_public_names_of_the_library(self):
+        nodes = [node for path in PLUGIN_FILES for node in ast.walk(ast.parse(path.read_text()))]
+        taken = [node for node in nodes if isinstance(node, ast.ImportFrom)]
+        modules = {node.module for node in taken if node.module.split(".")[0] == PACKAGE}
+        assert modules == {PACKAGE, f"{PACKAGE}.applications"}
+        used = {alias.name for node in taken if node.module == PACKAGE for alias in node.names}
+        assert used <= {*skimage_tvflow.__all__, "__version__"}
+        assert "scale_space" in used
+
+    def test_the_library_does_not_know_it(self):
+        problems = [
+            f"{name_of(path)} imports {name}"
+            for path in FILES
+            for name in imports(path)
+            if name.split(".")[0] in {"napari", "napari_tvflow", "qtpy", "superqt"}
+        ]
+        assert not problems, listing(problems)
+
+    def test_its_model_knows_no_widgets(self):
+        model = [path for path in PLUGIN_FILES if path.parent.name == "model"]
+        assert len(model) > 10
+        problems = [
+            f"{path.name} imports {name}"
+            for path in model
+            for name in imports(path)
+            if name.startswith(("qtpy", "superqt", "napari_tvflow.widgets", "napari.qt"))
+        ]
+        assert not problems, listing(problems)
+
+    def test_its_files_are_short(self):
+        lengths = {path.name: len(source_lines(path)) for path in PLUGIN_FILES}
+        problems = [f"{name}: {n} lines" for name, n in lengths.items() if n > 160]
+        assert not problems, listing(problems)
+
+    def test_it_is_listed(self):
+        text = CONTRIBUTING.read_text("utf-8")
+        missing = [
+            path.name
+            for path in PLUGIN_FILES
+            if path.name != "__init__.py" and not re.search(rf"^ +{path.name} ", text, re.M)
+        ]
+        assert not missing, listing(missing)
 
 
 class TestNames:

@@ -289,6 +289,19 @@ class TestFilters:
             assert rms(space.low_pass(t) - exact) < 0.05 * image.std()
 
 
+class TestRegions:
+    @pytest.mark.parametrize("region", [np.s_[3], np.s_[1:4, ..., 2], np.s_[...], np.s_[:, 1, 2]])
+    @pytest.mark.parametrize("t", [0.0, 0.03, 0.4, 1e6])
+    def test_are_what_they_are_of_the_whole(self, region, t):
+        space = scale_space(np.random.default_rng(0).random((5, 6, 7)), tol=1e-2)
+        np.testing.assert_array_equal(space(t, region), space(t)[region])
+        np.testing.assert_array_equal(space.low_pass(t, region), space.low_pass(t)[region])
+        several = space([t, 0.2], region)
+        np.testing.assert_array_equal(
+            several, space([t, 0.2])[(slice(None), *np.index_exp[region])]
+        )
+
+
 class TestGrowth:
     @pytest.mark.parametrize("k", range(8))
     def test_the_rough_space(self, k):

@@ -12,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -78,7 +79,7 @@ class Knots:
         k = max(int(np.searchsorted(self.times, t)) - 1, 0)
         return k, float((t - self.times[k]) / (self.times[k + 1] - self.times[k]))
 
-    def image(self, t: float, out: Tensor | None = None) -> Tensor:
+    def image(self, t: float, out: Tensor | None = None, region: Any = ...) -> Tensor:
         """
         Interpolate between the frames; the last one holds for all times after it.
 
@@ -88,19 +89,21 @@ class Knots:
             A time >= 0.
         out : torch.Tensor, optional
             Where to put the image.
+        region : index, optional
+            The part of the image that is needed.
 
         Returns
         -------
         torch.Tensor
             A new image.
         """
-        out = torch.empty_like(self.frames[0]) if out is None else out
+        out = torch.empty_like(self.frames[0][region]) if out is None else out
         if len(self.frames) == 1 or t >= self.times[-1]:
-            return out.copy_(self.frames[-1])
+            return out.copy_(self.frames[-1][region])
         k, part = self.locate(t)
-        return torch.lerp(self.frames[k], self.frames[k + 1], part, out=out)
+        return torch.lerp(self.frames[k][region], self.frames[k + 1][region], part, out=out)
 
-    def remainder(self, t: float) -> Tensor:
+    def remainder(self, t: float, region: Any = ...) -> Tensor:
         r"""
         Compute :math:`u - t u_t` just before a time: what vanishes then or later.
 
@@ -108,6 +111,8 @@ class Knots:
         ----------
         t : float
             A time >= 0.
+        region : index, optional
+            The part of the image that is needed.
 
         Returns
         -------
@@ -115,12 +120,12 @@ class Knots:
             A new image: the first frame for t = 0, the last one after the last time.
         """
         if t == 0 or len(self.frames) == 1:
-            return self.frames[0].clone()
+            return self.frames[0][region].clone()
         if t > self.times[-1]:
-            return self.frames[-1].clone()
+            return self.frames[-1][region].clone()
         k, _ = self.locate(t)
         before = self.times[k] / (self.times[k + 1] - self.times[k])
-        return torch.lerp(self.frames[k], self.frames[k + 1], -float(before))
+        return torch.lerp(self.frames[k][region], self.frames[k + 1][region], -float(before))
 
     def values(self, of: np.ndarray, t: Sequence[float]) -> np.ndarray:
         """

@@ -71,17 +71,20 @@ class ScaleSpace:
             f"<ScaleSpace of {shape}, {len(knots.times)} knots to t={knots.times[-1]:.3g}, {state}>"
         )
 
-    def __call__(self, t: Any) -> Any:
+    def __call__(self, t: Any, region: Any = ...) -> Any:
         """The flow at one or several times.
 
         Parameters
         ----------
         t : float or sequence of T floats
             Times >= 0, in the unit of value x spacing. Beyond extinction the flow is the mean.
+        region : index, optional
+            The part that is needed, by integers and slices: ``space(t, np.s_[12])`` is plane 12 of
+            ``space(t)``, without the cost of the other planes.
 
         Returns
         -------
-        array of shape image.shape, or (T, *image.shape) for a sequence
+        array of shape image[region].shape, or (T, *image[region].shape) for a sequence
             New arrays of the kind of the image.
 
         Raises
@@ -93,11 +96,12 @@ class ScaleSpace:
         self._check_end(knots, requested.increasing[-1])
         times = [requested.increasing[k] for k in requested.order]
         if requested.scalar:
-            image = knots.image(times[0])
+            image = knots.image(times[0], region=region)
         else:
-            image = knots.frames[0].new_empty((len(times), *knots.frames[0].shape))
+            part = knots.frames[0][region]
+            image = part.new_empty((len(times), *part.shape))
             for out, time in zip(image, times, strict=True):
-                knots.image(time, out)
+                knots.image(time, out, region)
         return self._restore(image)
 
     @property
@@ -196,20 +200,22 @@ class ScaleSpace:
         found = np.where(at_knot, knots.bound[k], np.nan)[list(requested.order)]
         return _plain(found[0] if requested.scalar else found)
 
-    def low_pass(self, t: float) -> Any:
+    def low_pass(self, t: float, region: Any = ...) -> Any:
         """Keep what vanishes at `t` or later: large and strong structures, and the mean.
 
         Parameters
         ----------
         t : float
             Where to cut.
+        region : index, optional
+            The part that is needed, as for the space itself.
 
         Returns
         -------
-        array of shape image.shape
+        array of shape image[region].shape
             :math:`u - t u_t`; together with ``high_pass(t)`` the image.
         """
-        return self._restore(self._remainder(self._knots, t))
+        return self._restore(self._remainder(self._knots, t, region))
 
     def high_pass(self, t: float) -> Any:
         """Keep what vanishes before `t`: small and faint structures, texture, noise.
@@ -409,10 +415,10 @@ class ScaleSpace:
         found = knots.values(values, times)
         return _plain(found[0] if requested.scalar else found)
 
-    def _remainder(self, knots: Knots, t: Any) -> Tensor:
+    def _remainder(self, knots: Knots, t: Any, region: Any = ...) -> Tensor:
         (time,) = resolve_times(t).increasing
         self._check_end(knots, time)
-        return knots.remainder(time)
+        return knots.remainder(time, region)
 
     def _band(self, knots: Knots, t1: float, t2: float) -> Tensor:
         if not t1 < t2:

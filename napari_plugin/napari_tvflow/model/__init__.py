@@ -1,0 +1,1 @@
+"""What the docks decide and compute, in plain Python without Qt."""
