@@ -211,7 +211,7 @@ def refuse_what_is_not_known(
         )
     if flow_input.is_complex and not complex_images:
         raise ValueError(
-            f"A complex image was given, and {estimator} takes real ones. Pass it to "
+            f"Complex data not supported: {estimator} takes real images. Pass this one to "
             "ChambolleTVFlow(), or its real and imaginary part one after the other."
         )
 
