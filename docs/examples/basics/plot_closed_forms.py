@@ -40,7 +40,7 @@ plt.show()
 # Discs
 # -----
 # One disc for each radius, with the contrast 1. On the grid a disc is a set of squares, and forward
-# differences are not quite the same in all directions: discs vanish up to 5 % sooner than in the plane.
+# differences are not quite the same in all directions: discs vanish some per cent sooner.
 n = 64
 y, x = np.indices((n, n)) - (n - 1) / 2
 radii = np.arange(4, 23, 2)

@@ -3,15 +3,15 @@ A volume with anisotropic voxels
 ================================
 
 In most microscopes the distance between planes is larger than that between pixels. Pass it as
-``spacing``, and a ball is a ball: it vanishes as a whole. Without it the flow sees a flattened
-ellipsoid, and mixes up objects that differ in size.
+``spacing``, and a ball is a ball: it vanishes as a whole, at the time that its radius says. Without it
+the flow sees flattened ellipsoids, which vanish sooner, and nothing is found at that time.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 
-from skimage_tvflow.applications import select_scale
 from skimage_tvflow import ChambolleTVFlow
+from skimage_tvflow.applications import select_scale
 
 # %%
 # Balls of radius 6 and 3 micrometres, in planes that are 3 micrometres apart with pixels of 1.

@@ -27,7 +27,7 @@ from skimage_tvflow import (
 )
 
 names = ("camera", "coins", "brick", "moon", "page", "text")
-images = [skimage.util.img_as_float(getattr(skimage.data, name)())[50:146, 50:146] for name in names]
+images = [skimage.util.img_as_float(getattr(skimage.data, name)())[90:186, 180:276] for name in names]
 times = np.linspace(0.02, 0.2, 10)
 tight = ChambolleTVFlow(n_steps=50, order=1, tol=None, max_num_iter=400)
 truth = [tight.transform(image, times) for image in images]
