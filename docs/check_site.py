@@ -38,7 +38,8 @@ class Page(HTMLParser):
         self.anchors.update(filter(None, (values.get("id"), values.get("name"))))
         if tag == "a" and values.get("href"):
             self.links.append(str(values["href"]))
-        if tag == "img" and not (values.get("alt") or "").strip():
+        decoration = "logo__image" in (values.get("class") or "")  # its text stands beside it
+        if tag == "img" and not (values.get("alt") or "").strip() and not decoration:
             self.faults.append(f"no alternative text: {values.get('src')}")
         relation = values.get("rel") or ""
         if tag in LOADED and values.get(LOADED[tag]) and relation not in ("next", "prev", "canonical"):
