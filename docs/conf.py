@@ -49,7 +49,14 @@ nitpicky = True
 nitpick_ignore = [("py:class", "sklearn.pipeline.Pipeline")]
 
 # ---- Markdown
-myst_enable_extensions = ["amsmath", "attrs_block", "attrs_inline", "colon_fence", "deflist", "dollarmath"]
+myst_enable_extensions = [
+    "amsmath",
+    "attrs_block",
+    "attrs_inline",
+    "colon_fence",
+    "deflist",
+    "dollarmath",
+]
 myst_heading_anchors = 3
 myst_links_external_new_tab = False
 
@@ -62,6 +69,7 @@ autosummary_context = {
     "member_type": public_names.member_type,
 }
 autodoc_typehints = "none"  # types are in the numpydoc sections, with shapes and units
+toc_object_entries_show_parents = "hide"
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # the template of classes lists methods itself
 numpydoc_class_members_toctree = False
@@ -121,7 +129,11 @@ html_favicon = "_static/favicon.svg"
 html_show_sourcelink = False
 html_copy_source = False
 html_theme_options = {
-    "logo": {"text": "skimage-tvflow", "image_light": "_static/favicon.svg", "image_dark": "_static/favicon.svg"},
+    "logo": {
+        "text": "skimage-tvflow",
+        "image_light": "_static/favicon.svg",
+        "image_dark": "_static/favicon.svg",
+    },
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
     "show_toc_level": 2,

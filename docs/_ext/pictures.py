@@ -1,7 +1,7 @@
-"""The pictures of the landing page, made by the build: one that explains everything, and a film.
+"""The pictures of the landing page, made by the build: an overview and a film.
 
-Both are drawn for the light and for the dark theme, into ``docs/pictures``. They are made again when
-this file or the version of the package has changed.
+They are drawn into ``docs/pictures``, and made again when this file or the version of the
+package has changed.
 """
 
 import hashlib
@@ -17,18 +17,30 @@ INK = {"light": "#222832", "dark": "#dce3ea"}
 FRAMES = 36
 
 
-def overview(theme: str, space: object, image: np.ndarray) -> None:
+WIDE = [["f0", "f1", "f2", "f3"], ["text", "b0", "b1", "b2"], ["s", "s", "s", "s"]]
+NARROW = [["f0", "f1"], ["f2", "f3"], ["text", "b0"], ["b1", "b2"], ["s", "s"]]
+
+
+def overview(theme: str, space: object, image: np.ndarray, layout: list, size: tuple) -> None:
     """Draw frames of the flow, what vanished between them, and the spectrum."""
     import matplotlib.pyplot as plt
 
     ink = INK[theme]
-    with plt.rc_context({"text.color": ink, "axes.labelcolor": ink, "axes.edgecolor": ink,
-                         "xtick.color": ink, "ytick.color": ink, "font.size": 13}):
+    with plt.rc_context(
+        {
+            "text.color": ink,
+            "axes.labelcolor": ink,
+            "axes.edgecolor": ink,
+            "xtick.color": ink,
+            "ytick.color": ink,
+            "font.size": 13,
+        }
+    ):
         times = (0.0, 0.2, 1.6, 6.0)
         what = ("noise, wear, the relief", "edges, shading of the coins", "the coins themselves")
-        figure = plt.figure(figsize=(12, 7.7), layout="constrained")
-        layout = [["f0", "f1", "f2", "f3"], ["text", "b0", "b1", "b2"], ["s", "s", "s", "s"]]
-        axes = figure.subplot_mosaic(layout, height_ratios=(1, 1, 0.7))
+        figure = plt.figure(figsize=size, layout="constrained")
+        heights = [1] * (len(layout) - 1) + [0.7]
+        axes = figure.subplot_mosaic(layout, height_ratios=heights)
         titles = ["the image, t = 0"] + [f"the flow at t = {t:g}" for t in times[1:]]
         for i, (t, title) in enumerate(zip(times, titles, strict=True)):
             axes[f"f{i}"].imshow(space(t), cmap="gray", vmin=0, vmax=1)
@@ -45,8 +57,14 @@ def overview(theme: str, space: object, image: np.ndarray) -> None:
                 plt.Rectangle((0, 0), width - 1, height - 1, fill=False, lw=5, edgecolor=colour)
             )
         axes["text"].text(
-            0.5, 0.5, "and what\nvanished\non the way", ha="center", va="center", fontsize=15,
-            style="italic", transform=axes["text"].transAxes,
+            0.5,
+            0.5,
+            "and what\nvanished\non the way",
+            ha="center",
+            va="center",
+            fontsize=15,
+            style="italic",
+            transform=axes["text"].transAxes,
         )
         for name, axis in axes.items():
             if name != "s":
@@ -58,7 +76,10 @@ def overview(theme: str, space: object, image: np.ndarray) -> None:
         sides = np.append(spectrum.times, spectrum.times[-1] * ratio) / np.sqrt(ratio)
         kind = np.searchsorted(edges[1:], spectrum.times)
         axis.bar(
-            sides[:-1], height, np.diff(sides) * 0.92, align="edge",
+            sides[:-1],
+            height,
+            np.diff(sides) * 0.92,
+            align="edge",
             color=[(*COLOURS, "#8d99ae")[k] for k in kind],
         )
         axis.set_xscale("log")
@@ -68,10 +89,11 @@ def overview(theme: str, space: object, image: np.ndarray) -> None:
         axis.set_ylim(0, 1.3 * height.max())
         axis.set_xlabel("time t of the flow")
         axis.set_ylabel("how much vanishes")
-        axis.set_title("the spectrum of the image: every hump is a kind of structure", fontsize=13)
+        axis.set_title("the spectrum: every hump is a kind of structure", fontsize=13)
         axis.spines[["top", "right"]].set_visible(False)
         axis.patch.set_alpha(0)
-        figure.savefig(FOLDER / f"overview-{theme}.png", dpi=100, transparent=True)
+        width = "wide" if layout is WIDE else "narrow"
+        figure.savefig(FOLDER / f"overview-{width}-{theme}.png", dpi=100, transparent=True)
         plt.close(figure)
 
 
@@ -80,7 +102,7 @@ def film(space: object, image: np.ndarray) -> None:
     from PIL import Image, ImageDraw
 
     times = np.concatenate([[0.0], np.geomspace(0.01, space.extinction_time, FRAMES - 1)])
-    height, width = image.shape
+    height = len(image)
     bar = 8
     frames = []
     for k, t in enumerate(times):
@@ -95,8 +117,15 @@ def film(space: object, image: np.ndarray) -> None:
         frames.append(frame)
     durations = [1500, *[160] * (FRAMES - 2), 2000]
     frames[0].save(
-        FOLDER / "flow.webp", save_all=True, append_images=frames[1:], duration=durations, loop=3,
-        quality=90, method=5, kmin=1, kmax=2,
+        FOLDER / "flow.webp",
+        save_all=True,
+        append_images=frames[1:],
+        duration=durations,
+        loop=3,
+        quality=90,
+        method=5,
+        kmin=1,
+        kmax=2,
     )
 
 
@@ -114,7 +143,8 @@ def make(app: object) -> None:
     coins = skimage.util.img_as_float32(skimage.data.coins())[10:190, 10:250]
     space = skimage_tvflow.scale_space(coins, tol=2e-3)
     for theme in INK:
-        overview(theme, space, coins)
+        overview(theme, space, coins, WIDE, (12, 7.7))
+        overview(theme, space, coins, NARROW, (6.6, 12))
     camera = skimage.util.img_as_float32(skimage.data.camera())
     camera = skimage.transform.downscale_local_mean(camera, (2, 2))
     film(skimage_tvflow.scale_space(camera, tol=5e-3), camera)

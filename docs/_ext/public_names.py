@@ -1,8 +1,8 @@
 """Links from names in docstrings to their pages.
 
 Docstrings put all names in single backticks: public ones such as `tv_flow`, and parameters such as
-`tol`. Sphinx would look for a page of each. Here a public name becomes a link, in whatever module it
-is mentioned, and every other one is shown as code.
+`tol`. Sphinx would look for a page of each. Here a public name becomes a link, in whatever module
+it is mentioned, and every other one is shown as code.
 """
 
 import inspect
@@ -41,7 +41,12 @@ def name_role(role, rawtext, text, lineno, inliner, options=None, content=None):
         return [nodes.literal(rawtext, text)], []
     target = NAMES[owner] + (f".{member}" if member else "")
     link = addnodes.pending_xref(
-        rawtext, shown, refdomain="py", reftype="obj", reftarget=target, refexplicit=True,
+        rawtext,
+        shown,
+        refdomain="py",
+        reftype="obj",
+        reftarget=target,
+        refexplicit=True,
         refwarn=True,
     )
     link.source, link.line = inliner.document.current_source, lineno
@@ -74,13 +79,27 @@ GUIDE = {
     "/guide/time": ["extinction_time", "geometric_times", "select_scale"],
     "/guide/accuracy": ["certify", "CertifiedError", "TVFlowResult"],
     "/guide/spectral": [
-        "spectral_decompose", "SpectralDecomposition", "iter_bands", "SpectralBand", "Spectrum",
-        "plot_bands", "plot_spectrum", "separate_texture", "fuse", "denoise", "noise_level",
+        "spectral_decompose",
+        "SpectralDecomposition",
+        "iter_bands",
+        "SpectralBand",
+        "Spectrum",
+        "plot_bands",
+        "plot_spectrum",
+        "separate_texture",
+        "fuse",
+        "denoise",
+        "noise_level",
     ],
     "/guide/scale_space": ["scale_space", "ScaleSpace", "Progress", "StoppedByCallback"],
     "/guide/methods": [
-        "ChambolleTVFlow", "JointSpaceTimeTVFlow", "TVFlowNet", "RegularizedTVFlow", "PINNTVFlow",
-        "BladeTVFlow", "BandNetTVFlow",
+        "ChambolleTVFlow",
+        "JointSpaceTimeTVFlow",
+        "TVFlowNet",
+        "RegularizedTVFlow",
+        "PINNTVFlow",
+        "BladeTVFlow",
+        "BandNetTVFlow",
     ],
 }
 GUIDE_OF = {name: page for page, names in GUIDE.items() for name in names}
@@ -92,7 +111,7 @@ OWN_PREFIX = "skimage_tvflow"
 
 
 def public_methods(fullname: str) -> list[str]:
-    """Return the methods and properties to show on the page of a class, in the order of the source."""
+    """Return the methods and properties for the page of a class, in the order of the source."""
     owner = _find(fullname.rpartition(".")[2])
     shown = []
     for base in owner.__mro__:

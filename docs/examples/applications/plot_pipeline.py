@@ -33,27 +33,43 @@ noisy = clean + random.standard_normal(clean.shape)
 # %%
 # ``batch_axis=0`` makes every image a problem of its own. A fixed scheme of few steps is enough here.
 pipeline = make_pipeline(
-    ChambolleTVFlow(batch_axis=0, n_steps=4, order=1, tol=None, max_num_iter=20),
+    ChambolleTVFlow(
+        batch_axis=0, n_steps=4, order=1, tol=None, max_num_iter=20
+    ),
     FunctionTransformer(np.reshape, kw_args={"shape": (-1, 24 * 24)}),
     SVC(),
 )
 times = [0.0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4]
-search = GridSearchCV(pipeline, {"chambolletvflow__t": times}, cv=5).fit(noisy, kinds)
+search = GridSearchCV(
+    pipeline, {"chambolletvflow__t": times}, cv=5
+).fit(noisy, kinds)
 best = search.best_params_["chambolletvflow__t"]
-print(f"without the flow: {search.cv_results_['mean_test_score'][0]:.0%} right")
+print(
+    f"without the flow: {search.cv_results_['mean_test_score'][0]:.0%} right"
+)
 print(f"at t = {best:g}: {search.best_score_:.0%} right")
 
 # %%
 score = search.cv_results_["mean_test_score"]
 spread = search.cv_results_["std_test_score"]
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+figure, axes = plt.subplots(
+    1, 2, figsize=(10, 3.6), layout="constrained"
+)
 axes[0].errorbar(times, score, spread, marker="o", capsize=3)
 axes[0].set_xscale("symlog", linthresh=0.1)
 axes[0].set_xticks(times, [f"{t:g}" for t in times])
-axes[0].set(xlabel="t", ylabel="share of shapes told right", title="Accuracy over t")
+axes[0].set(
+    xlabel="t",
+    ylabel="share of shapes told right",
+    title="Accuracy over t",
+)
 axes[0].grid(alpha=0.3)
 cleaned = pipeline[0].set_params(t=best).transform(noisy[:4])
-axes[1].imshow(np.vstack([np.hstack(list(u)) for u in (clean[:4], noisy[:4], cleaned)]))
+axes[1].imshow(
+    np.vstack(
+        [np.hstack(list(u)) for u in (clean[:4], noisy[:4], cleaned)]
+    )
+)
 axes[1].set_title("clean, noisy, and at the best t")
 axes[1].set_axis_off()
 plt.show()

@@ -31,7 +31,9 @@ print("as it should be:   ", [1.0, 0.75, 0.5, 0.25])
 
 figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
 for t, u in zip(times, frames, strict=True):
-    axis.step(np.arange(signal.size), u, where="mid", label=f"t = {t:g}")
+    axis.step(
+        np.arange(signal.size), u, where="mid", label=f"t = {t:g}"
+    )
 axis.set(xlabel="sample", ylabel="value", title="Flow of a signal")
 axis.legend()
 plt.show()
@@ -50,11 +52,21 @@ for radius in radii:
     measured.append(extinction_time(disc, rtol=1e-3))
     expected.append(radius / 2 * (1 - disc.mean()))
 
-figure, axes = plt.subplots(1, 2, figsize=(10, 3.4), layout="constrained")
-axes[0].plot(radii, radii / 2, "k:", label="R / 2, in the infinite plane")
-axes[0].plot(radii, expected, "k-", label="R / 2 less the share of its area")
+figure, axes = plt.subplots(
+    1, 2, figsize=(10, 3.4), layout="constrained"
+)
+axes[0].plot(
+    radii, radii / 2, "k:", label="R / 2, in the infinite plane"
+)
+axes[0].plot(
+    radii, expected, "k-", label="R / 2 less the share of its area"
+)
 axes[0].plot(radii, measured, "o", color="tab:orange", label="computed")
-axes[0].set(xlabel="radius R", ylabel="t", title="When a disc of contrast 1 vanishes")
+axes[0].set(
+    xlabel="radius R",
+    ylabel="t",
+    title="When a disc of contrast 1 vanishes",
+)
 axes[0].legend()
 
 disc = (np.hypot(y, x) <= 16).astype(float)
@@ -65,8 +77,15 @@ height = [u[inside].mean() - u[0, 0] for u in frames]
 axes[1].plot(t, height, "o", color="tab:orange", label="computed")
 speed = 2 / 16 / (1 - disc.mean())
 axes[1].plot(t, np.maximum(0, 1 - speed * t), "k-", label="expected")
-axes[1].set(xlabel="t", ylabel="contrast", title="The contrast of a disc of radius 16")
+axes[1].set(
+    xlabel="t",
+    ylabel="contrast",
+    title="The contrast of a disc of radius 16",
+)
 axes[1].legend()
 plt.show()
 
-print("largest deviation:", f"{max(abs(np.array(measured) / expected - 1)):.1%}")
+print(
+    "largest deviation:",
+    f"{max(abs(np.array(measured) / expected - 1)):.1%}",
+)

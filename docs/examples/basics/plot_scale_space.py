@@ -18,7 +18,9 @@ from skimage_tvflow import scale_space
 
 image = skimage.util.img_as_float32(skimage.data.camera())[::2, ::2]
 space = scale_space(image, tol=5e-3)
-print(f"{len(space.times)} frames, mean reached at t = {space.extinction_time:.1f}")
+print(
+    f"{len(space.times)} frames, mean reached at t = {space.extinction_time:.1f}"
+)
 
 # %%
 # The upper row is the flow. The lower row is the Gaussian blur that removes as much of the total
@@ -30,7 +32,9 @@ widths = np.geomspace(0.3, 60, 40)
 blurred = [skimage.filters.gaussian(image, width) for width in widths]
 variation = np.array([total_variation(u) for u in blurred])
 
-figure, axes = plt.subplots(2, 5, figsize=(12, 5.2), layout="constrained")
+figure, axes = plt.subplots(
+    2, 5, figsize=(12, 5.2), layout="constrained"
+)
 for axis in axes.flat:
     axis.set_axis_off()
 axes[0, 0].imshow(image, vmin=0, vmax=1)
@@ -50,6 +54,10 @@ plt.show()
 t = np.geomspace(0.01, space.extinction_time, 200)
 figure, axis = plt.subplots(figsize=(7, 3), layout="constrained")
 axis.semilogx(t, space.total_variation(t) / space.total_variation(0.0))
-axis.set(xlabel="time t of the flow", ylabel="share of J(f)", title="Total variation along the flow")
+axis.set(
+    xlabel="time t of the flow",
+    ylabel="share of J(f)",
+    title="Total variation along the flow",
+)
 axis.grid(alpha=0.3)
 plt.show()

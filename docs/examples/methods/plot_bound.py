@@ -16,7 +16,9 @@ import skimage
 
 from skimage_tvflow import ChambolleTVFlow, TVFlowNet, certify, tv_flow
 
-image = skimage.util.img_as_float(skimage.data.camera())[90:186, 180:276]
+image = skimage.util.img_as_float(skimage.data.camera())[
+    90:186, 180:276
+]
 times = np.geomspace(0.02, 2.0, 9)
 truth = tv_flow(image, times, tol=2e-5)
 
@@ -35,19 +37,52 @@ closer = certify(image, result.u, None, times, effort=20).error_bound
 # %%
 # `certify` with more effort follows the flow by many short steps and so finds a bound that is nearer
 # to the error. The shaded region would be a broken promise.
-figure, axes = plt.subplots(1, 2, figsize=(11, 4), layout="constrained", sharey=True)
-for axis, title, r in zip(axes, ("ChambolleTVFlow(tol=1e-3)", "TVFlowNet"), (result, net), strict=True):
-    axis.fill_between(times, 1e-9, error(r.u), color="tab:red", alpha=0.12)
-    axis.loglog(times, error(r.u), "o-", color="tab:red", label="true error")
-    axis.loglog(times, r.error_bound, "s-", color="0.2", label="error_bound")
+figure, axes = plt.subplots(
+    1, 2, figsize=(11, 4), layout="constrained", sharey=True
+)
+for axis, title, r in zip(
+    axes,
+    ("ChambolleTVFlow(tol=1e-3)", "TVFlowNet"),
+    (result, net),
+    strict=True,
+):
+    axis.fill_between(
+        times, 1e-9, error(r.u), color="tab:red", alpha=0.12
+    )
+    axis.loglog(
+        times, error(r.u), "o-", color="tab:red", label="true error"
+    )
+    axis.loglog(
+        times, r.error_bound, "s-", color="0.2", label="error_bound"
+    )
     axis.set(title=title, xlabel="t", ylim=(1e-5, 1e-1))
     axis.grid(which="both", alpha=0.2)
-axes[0].loglog(times, result.error_estimate, ":", color="0.2", label="error_estimate")
-axes[0].loglog(times, closer, "^-", color="tab:blue", label="certify(..., effort=20)")
-axes[0].axhline(1e-3 * image.std(), color="tab:green", linewidth=0.8, label="tol x standard deviation")
+axes[0].loglog(
+    times,
+    result.error_estimate,
+    ":",
+    color="0.2",
+    label="error_estimate",
+)
+axes[0].loglog(
+    times,
+    closer,
+    "^-",
+    color="tab:blue",
+    label="certify(..., effort=20)",
+)
+axes[0].axhline(
+    1e-3 * image.std(),
+    color="tab:green",
+    linewidth=0.8,
+    label="tol x standard deviation",
+)
 axes[0].set_ylabel("root mean square, in values of the image")
 for axis in axes:
     axis.legend(fontsize="small")
 plt.show()
 
-print("the bound holds:", bool(np.all(error(result.u) <= result.error_bound)))
+print(
+    "the bound holds:",
+    bool(np.all(error(result.u) <= result.error_bound)),
+)

@@ -17,21 +17,33 @@ from skimage_tvflow import TVFlowNet, tv_flow
 
 photograph = skimage.util.img_as_float32(skimage.data.astronaut())
 gray = skimage.color.rgb2gray(photograph).astype(np.float32)
-training = [gray[:256, :256], gray[256:, :256], gray[:256, 256:], gray[256:, 256:]]
+training = [
+    gray[:256, :256],
+    gray[256:, :256],
+    gray[:256, 256:],
+    gray[256:, 256:],
+]
 
 # %%
 # Two epochs of a hundred updates on small patches. ``random_state`` makes the result repeatable.
 settings = {"patch_size": 24, "n_steps": 10, "random_state": 0}
 net = TVFlowNet(max_epochs=2, **settings).fit(training)
 untrained = TVFlowNet(max_epochs=0, **settings).fit(training)
-shipped = TVFlowNet.from_pretrained("natural-2d", n_steps=10).fit(training)
-print("gap on held out patches after every epoch:", np.round(net.validation_loss_curve_, 3))
+shipped = TVFlowNet.from_pretrained("natural-2d", n_steps=10).fit(
+    training
+)
+print(
+    "gap on held out patches after every epoch:",
+    np.round(net.validation_loss_curve_, 3),
+)
 
 # %%
 # What the networks themselves say of an image that they have not seen. `transform` would hide much of
 # the difference: it compares every step with as many iterations of the solver, and takes the better.
 # So it works even with an untrained network, only not better than the solver does.
-image = skimage.util.img_as_float32(skimage.data.camera())[90:218, 160:288]
+image = skimage.util.img_as_float32(skimage.data.camera())[
+    90:218, 160:288
+]
 t, n_steps = 0.2, 10
 truth = tv_flow(image, t, tol=1e-4)
 
@@ -51,12 +63,18 @@ shown = {
     "after two epochs": answer(net),
     "shipped weights": answer(shipped),
 }
-figure, axes = plt.subplots(2, 4, figsize=(11, 5.6), layout="constrained")
+figure, axes = plt.subplots(
+    2, 4, figsize=(11, 5.6), layout="constrained"
+)
 for column, (title, u) in enumerate(shown.items()):
     error = np.sqrt(np.mean((u - truth) ** 2))
     axes[0, column].imshow(u, vmin=0, vmax=1)
-    axes[0, column].set_title(f"{title}\nerror {error:.4f}", fontsize=10)
-    axes[1, column].imshow(u - truth, cmap="RdBu", vmin=-0.02, vmax=0.02)
+    axes[0, column].set_title(
+        f"{title}\nerror {error:.4f}", fontsize=10
+    )
+    axes[1, column].imshow(
+        u - truth, cmap="RdBu", vmin=-0.02, vmax=0.02
+    )
 axes[1, 0].set_title("difference from the flow, ± 0.02", fontsize=10)
 for axis in axes.flat:
     axis.set_axis_off()
