@@ -146,7 +146,7 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": [], "benchmarks": [], "paper": [], "install": []}
+html_sidebars = {"index": [], "benchmarks": [], "paper": [], "install": [], "quickstart": []}
 
 # ---- code that is shown with a prompt is copied without it
 copybutton_prompt_text = r">>> |\.\.\. |\$ "

@@ -26,9 +26,8 @@ from skimage.restoration import (
 
 from skimage_tvflow.applications import denoise, noise_level
 
-clean = skimage.util.img_as_float(skimage.data.camera())[
-    100:300, 120:320
-]
+clean = skimage.util.img_as_float(skimage.data.camera())
+clean = clean[100:300, 120:320]
 sigma = 0.1
 noisy = clean + sigma * np.random.default_rng(0).standard_normal(
     clean.shape

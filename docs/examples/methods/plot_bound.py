@@ -16,9 +16,8 @@ import skimage
 
 from skimage_tvflow import ChambolleTVFlow, TVFlowNet, certify, tv_flow
 
-image = skimage.util.img_as_float(skimage.data.camera())[
-    90:186, 180:276
-]
+image = skimage.util.img_as_float(skimage.data.camera())
+image = image[90:186, 180:276]
 times = np.geomspace(0.02, 2.0, 9)
 truth = tv_flow(image, times, tol=2e-5)
 

@@ -30,11 +30,10 @@ from skimage_tvflow import (
 )
 
 names = ("camera", "coins", "brick", "moon", "page", "text")
+photographs = [getattr(skimage.data, name)() for name in names]
 images = [
-    skimage.util.img_as_float(getattr(skimage.data, name)())[
-        90:186, 180:276
-    ]
-    for name in names
+    skimage.util.img_as_float(photograph)[90:186, 180:276]
+    for photograph in photographs
 ]
 times = np.linspace(0.02, 0.2, 10)
 tight = ChambolleTVFlow(n_steps=50, order=1, tol=None, max_num_iter=400)

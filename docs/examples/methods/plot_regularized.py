@@ -12,9 +12,8 @@ import skimage
 
 from skimage_tvflow import ChambolleTVFlow, RegularizedTVFlow
 
-image = skimage.util.img_as_float(skimage.data.camera())[
-    60:252:2, 130:322:2
-]
+image = skimage.util.img_as_float(skimage.data.camera())
+image = image[60:252:2, 130:322:2]
 t, row = 1.0, 22
 
 # %%

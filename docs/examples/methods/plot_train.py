@@ -41,9 +41,8 @@ print(
 # What the networks themselves say of an image that they have not seen. `transform` would hide much of
 # the difference: it compares every step with as many iterations of the solver, and takes the better.
 # So it works even with an untrained network, only not better than the solver does.
-image = skimage.util.img_as_float32(skimage.data.camera())[
-    90:218, 160:288
-]
+image = skimage.util.img_as_float32(skimage.data.camera())
+image = image[90:218, 160:288]
 t, n_steps = 0.2, 10
 truth = tv_flow(image, t, tol=1e-4)
 
