@@ -88,14 +88,17 @@ def faults_of(root: Path, pages: dict[Path, Page]) -> list[str]:
 
 
 def missing_names(root: Path) -> list[str]:
-    """Return one line for every public name without a page."""
+    """Return one line for every public name without a page, or without an example on it."""
     from public_names import NAMES
 
-    return [
-        f"api: no page of {full}"
-        for full in sorted(set(NAMES.values()))
-        if not (root / "api" / "generated" / f"{full}.html").is_file()
-    ]
+    found = []
+    for full in sorted(set(NAMES.values())):
+        page = root / "api" / "generated" / f"{full}.html"
+        if not page.is_file():
+            found.append(f"api: no page of {full}")
+        elif '<p class="rubric">Examples</p>' not in page.read_text("utf-8"):
+            found.append(f"api: no example of {full}")
+    return found
 
 
 def dead_links(pages: dict[Path, Page]) -> list[str]:
