@@ -149,9 +149,23 @@ def escape_stars(app, what, name, obj, options, lines):
         lines[i] = "``".join(parts)
 
 
+# A number such as 1.2e-03, and a mean with its deviation: a line may not end within them.
+EXPONENT, DEVIATION = re.compile(r"(?<=\d)e-(?=\d)"), re.compile(r" ± ")
+
+
+def keep_numbers_together(app, doctree):
+    """Forbid line breaks inside the numbers of tables."""
+    for entry in doctree.findall(nodes.entry):
+        for text in list(entry.findall(nodes.Text)):
+            joined = DEVIATION.sub("\u00a0±\u00a0", EXPONENT.sub("e-\u2060", text))
+            if joined != text:
+                text.parent.replace(text, nodes.Text(joined))
+
+
 def setup(app):
     """Register the role, the fallback and the escapes."""
     app.add_role("name", name_role)
+    app.connect("doctree-read", keep_numbers_together)
     app.connect("autodoc-process-docstring", escape_stars, priority=100)
     app.connect("missing-reference", resolve_short_name)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
