@@ -1,4 +1,4 @@
-# make demo | test | lint | bench | clean
+# make demo | test | lint | docs | bench | clean
 #
 # Each target makes .venv and installs what it needs; a second run finds everything in place.
 #   make PYTHON=python3.12 ...       use another Python
@@ -30,15 +30,16 @@ REQUIRE_VIEWER_TESTS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test viewer-tests lint bench calibrate examples screenshots clean
+.PHONY: help demo test viewer-tests lint docs bench calibrate examples screenshots clean
 .SECONDARY:
 
 help:
 	@echo "make demo      compute the flow of a photograph: a table, a TIFF stack and a picture in $(OUT)/"
 	@echo "make test      run all tests; those of the napari plugin need a display or xvfb-run"
-	@echo "make examples  run the scripts of docs/examples and write their pictures to docs/images"
+	@echo "make examples  make the pictures of README.md again, by scripts of docs/examples"
 	@echo "make screenshots  write pictures of the napari plugin to docs/images; needs the same"
 	@echo "make lint      run ruff, mypy, codespell and the numpydoc validation"
+	@echo "make docs      build the documentation, run its examples, check its links: $(OUT)/docs/index.html"
 	@echo "make bench     compare speed, memory and accuracy with other packages: docs/benchmarks.md"
 	@echo "make calibrate  find every tuned constant again, by the scripts of tests/calibration"
 	@echo "make clean     remove everything that the other targets made"
@@ -81,6 +82,15 @@ lint: $(VENV)/.installed-lint
 examples: $(VENV)/.installed-plot
 	$(BIN)/python docs/run_examples.py
 
+# Warnings are errors, and every name that is mentioned must exist. The second line runs the examples of
+# all pages and docstrings; the third checks links, alt texts, and that no page loads anything from
+# elsewhere.
+docs: $(VENV)/.installed-docs
+	$(ONE_THREAD) $(BIN)/sphinx-build -W -n --keep-going -q -b html -d $(OUT)/docs-cache docs $(OUT)/docs
+	$(ONE_THREAD) $(BIN)/sphinx-build -W -n --keep-going -q -b doctest -d $(OUT)/docs-cache docs $(OUT)/docs-doctest
+	$(BIN)/python docs/check_site.py $(OUT)/docs
+	@echo "the documentation is in $(OUT)/docs/index.html"
+
 # One part: make bench PART=speed. Some of its cases: make bench PART=speed ONLY=T5. Every part saves
 # its results, so the page always shows the latest ones of all parts, even if one part fails.
 bench: $(VENV)/.peers
@@ -98,7 +108,8 @@ calibrate: $(VENV)/.installed-test
 
 clean:
 	rm -rf $(VENV) $(OUT) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache .benchmarks
-	find src napari_plugin tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf docs/auto_examples docs/pictures docs/api/generated docs/api/backreferences docs/sg_execution_times.rst
+	find src napari_plugin tests docs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The project with one of its extras. The installation runs again when pyproject.toml or
 # constraints.txt have changed.

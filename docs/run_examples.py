@@ -1,7 +1,9 @@
-"""Run every example and save its figure: ``python docs/run_examples.py [NAME...]``."""
+"""Make the pictures of README.md again: ``python docs/run_examples.py``.
+
+The gallery of the documentation makes its own.
+"""
 
 import runpy
-import sys
 from pathlib import Path
 
 import matplotlib
@@ -10,18 +12,17 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 HERE = Path(__file__).parent
+IN_README = ("basics/plot_spectrum", "applications/plot_scales")
 
 
-def main(names: list[str]) -> None:
-    """Run the examples of these names, or all."""
-    for path in sorted((HERE / "examples").glob("plot_*.py")):
-        name = path.stem.removeprefix("plot_")
-        if names and name not in names:
-            continue
+def main() -> None:
+    """Run the examples and save their figures."""
+    for name in IN_README:
+        path = HERE / "examples" / f"{name}.py"
         runpy.run_path(str(path))
-        plt.savefig(HERE / "images" / f"{name}.png", dpi=90)
+        plt.savefig(HERE / "images" / f"{path.stem.removeprefix('plot_')}.png", dpi=90)
         plt.close("all")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

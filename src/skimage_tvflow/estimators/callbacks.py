@@ -15,7 +15,19 @@ Callback = Callable[[Progress], bool | None]
 
 
 class StoppedByCallback(Exception):
-    """A callback returned True, and there is no partial answer to give."""
+    """A callback returned True, and there is no partial answer to give.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import StoppedByCallback, extinction_time
+    >>> image = np.random.default_rng(0).random((32, 32))
+    >>> try:
+    ...     extinction_time(image, callback=lambda progress: True)
+    ... except StoppedByCallback:
+    ...     print("stopped")
+    stopped
+    """
 
 
 def check_callback(callback: Any) -> None:

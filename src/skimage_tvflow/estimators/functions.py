@@ -114,6 +114,15 @@ def total_variation(
     ------
     ValueError, TypeError
         If the image or a parameter is not what it must be, or J is beyond the largest float64.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import total_variation
+    >>> square = np.zeros((6, 6))
+    >>> square[2:4, 2:4] = 1  # eight edges, of which the two of one corner make a diagonal
+    >>> round(total_variation(square), 3)
+    7.414
     """
     grid = spacing, channel_axis, batch_axis, coupled_channels, device
     data = read_confined(image, 0.0, *grid, mask, weight)
@@ -255,6 +264,14 @@ def geometric_times(image: Any, n: int = 12, **params: Any) -> np.ndarray:
         If `n` is not a positive integer, or the image is constant: it has no such times.
     StoppedByCallback
         If the `callback` returned True.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import geometric_times
+    >>> step = np.repeat([0.0, 1.0], 4)  # vanishes at t = 2
+    >>> geometric_times(step, 4).round(3)
+    array([0.002, 0.02 , 0.2  , 2.   ])
     """
     n = check_number(n, "n", 1, example=12, integer=True)
     return times_up_to(float(np.max(extinction_time(image, **params))), n)

@@ -41,6 +41,15 @@ class TVFlowResult:
     loss_curve : ndarray of shape (K,), or (K, B) with a batch axis, or None
         Values of the objective during the minimisation, summed over separate channels, for methods
         that minimise one. An image that converges early keeps its last value.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import ChambolleTVFlow
+    >>> step = np.repeat([0.0, 1.0], 4)
+    >>> result = ChambolleTVFlow(tol=1e-3).solve(step, [0.5, 1.0], return_dual=True)
+    >>> result.u.shape, result.dual.shape, bool(result.converged)
+    ((2, 8), (2, 1, 8), True)
     """
 
     times: np.ndarray
@@ -64,6 +73,16 @@ class Progress(float):
         The number itself.
     time : float
         In `solve`, the last requested time that was reached; NaN elsewhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import ChambolleTVFlow
+    >>> seen = []
+    >>> image = np.random.default_rng(0).random((32, 32))
+    >>> result = ChambolleTVFlow().solve(image, 1.0, callback=seen.append)
+    >>> float(seen[-1]), seen[-1].time
+    (1.0, 1.0)
     """
 
     __slots__ = ("time",)

@@ -20,6 +20,6 @@ def stacklevel_of_caller() -> int:
         The `stacklevel` for `warnings.warn`.
     """
     frame, depth = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals["__name__"].startswith(_OWN):
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith(_OWN):
         frame, depth = frame.f_back, depth + 1
     return depth

@@ -21,6 +21,14 @@ class SpectralBand(NamedTuple):
         The time at which its structures vanish; infinity for the residual.
     image : array of the image's shape
         The band.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import iter_bands
+    >>> step = np.repeat([0.0, 1.0], 4)
+    >>> [band.time for band in iter_bands(step, [1.0, 2.0, 3.0])]
+    [1.0, 2.0, inf]
     """
 
     time: float
@@ -47,6 +55,17 @@ class SpectralDecomposition:
         Squared L2 norm of the slope of the flow in each of the K intervals.
     widths : ndarray of shape (K - 1,)
         Length of time that each band represents: half of the two intervals next to its time.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import spectral_decompose
+    >>> step = np.repeat([0.0, 1.0], 4)  # vanishes at t = 2
+    >>> parts = spectral_decompose(step, [1.0, 2.0, 3.0])
+    >>> parts.times, parts.bands.shape
+    (array([1., 2.]), (2, 8))
+    >>> bool(np.allclose(parts.bands.sum(0) + parts.residual, step))
+    True
     """
 
     times: np.ndarray

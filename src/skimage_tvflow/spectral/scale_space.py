@@ -33,6 +33,15 @@ class Spectrum(NamedTuple):
         The times.
     l1, l2 : ndarray of shape (K,), or (K, B) with a batch axis
         See `SpectralDecomposition.power_spectrum`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import scale_space
+    >>> space = scale_space(np.repeat([0.0, 1.0], 4))  # vanishes at t = 2
+    >>> spectrum = space.spectrum([1.0, 2.0, 3.0])
+    >>> spectrum.l1.round(3)
+    array([0., 4.])
     """
 
     times: np.ndarray
@@ -56,6 +65,17 @@ class ScaleSpace:
         The frames.
     plan : ndarray
         Times of the fine frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skimage_tvflow import scale_space
+    >>> step = np.repeat([0.0, 1.0], 4)  # vanishes at t = 2
+    >>> space = scale_space(step)
+    >>> space.total_variation([0.0, 1.0, 2.0]).round(3)
+    array([1. , 0.5, 0. ])
+    >>> bool(np.allclose(space.low_pass(1.0) + space.high_pass(1.0), step))
+    True
     """
 
     def __init__(self, growth: Growth, knots: Knots, plan: np.ndarray) -> None:

@@ -18,14 +18,25 @@ image = skimage.util.img_as_float(skimage.data.camera())[::2, ::2]
 wall = skimage.util.img_as_float(skimage.data.brick())[::2, ::2]
 
 # The meadow below the horizon, with a soft edge.
-meadow = (tv_flow(image, 0.3, tol=3e-3) > 0.4) & (np.indices(image.shape)[0] > 140)
-mask = np.clip(skimage.filters.gaussian(meadow.astype(float), 2) * 2 - 1, 0, 1)
-fused = fuse(image, wall, (0.002, 3.0), mask=mask, flow=ChambolleTVFlow(tol=3e-3))
+meadow = (tv_flow(image, 0.3, tol=3e-3) > 0.4) & (
+    np.indices(image.shape)[0] > 140
+)
+mask = np.clip(
+    skimage.filters.gaussian(meadow.astype(float), 2) * 2 - 1, 0, 1
+)
+fused = fuse(
+    image, wall, (0.002, 3.0), mask=mask, flow=ChambolleTVFlow(tol=3e-3)
+)
 
 # %%
-figure, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
+figure, axes = plt.subplots(
+    1, 3, figsize=(10, 3.6), layout="constrained"
+)
 for axis, title, shown in zip(
-    axes, ("image", "other", "fused on the meadow"), (image, wall, fused), strict=True
+    axes,
+    ("image", "other", "fused on the meadow"),
+    (image, wall, fused),
+    strict=True,
 ):
     axis.imshow(shown, cmap="gray", vmin=0, vmax=1)
     axis.set_title(title)

@@ -13,20 +13,32 @@ import skimage
 from skimage_tvflow.applications import separate_texture
 
 y, x = np.indices((192, 192))
-discs = 0.2 + 0.6 * (np.hypot(y - 60, x - 60) < 36) + 0.4 * (np.hypot(y - 130, x - 135) < 34)
+discs = (
+    0.2
+    + 0.6 * (np.hypot(y - 60, x - 60) < 36)
+    + 0.4 * (np.hypot(y - 130, x - 135) < 34)
+)
 wall = skimage.util.img_as_float(skimage.data.brick())[:192, :192]
 synthetic = discs + 0.1 * (wall - wall.mean()) / np.ptp(wall)
 photograph = skimage.util.img_as_float(skimage.data.camera())[::2, ::2]
 
 # %%
 figure, axes = plt.subplots(2, 3, figsize=(9, 6), layout="constrained")
-for row, image, t in zip(axes, (synthetic, photograph), (0.3, None), strict=True):
+for row, image, t in zip(
+    axes, (synthetic, photograph), (0.3, None), strict=True
+):
     structure, texture = separate_texture(image, t)
     spread = np.percentile(abs(texture), 99.5)
-    row[0].imshow(image, cmap="gray", vmin=image.min(), vmax=image.max())
-    row[1].imshow(structure, cmap="gray", vmin=image.min(), vmax=image.max())
+    row[0].imshow(
+        image, cmap="gray", vmin=image.min(), vmax=image.max()
+    )
+    row[1].imshow(
+        structure, cmap="gray", vmin=image.min(), vmax=image.max()
+    )
     row[2].imshow(texture, cmap="gray", vmin=-spread, vmax=spread)
-for axis, title in zip(axes[0], ("image", "structure", "texture"), strict=True):
+for axis, title in zip(
+    axes[0], ("image", "structure", "texture"), strict=True
+):
     axis.set_title(title)
 for axis in axes.flat:
     axis.set_axis_off()

@@ -16,7 +16,9 @@ coins = skimage.util.img_as_float(skimage.data.coins())
 cell = skimage.util.img_as_float(skimage.data.cell())[::2, ::2]
 
 # %%
-figure, axes = plt.subplots(2, 3, figsize=(10, 6.6), layout="constrained")
+figure, axes = plt.subplots(
+    2, 3, figsize=(10, 6.6), layout="constrained"
+)
 cases = (
     (coins, {"radius": 24, "contrast": 0.3, "width": 3}),
     (
@@ -27,11 +29,15 @@ cases = (
 for row, (image, scale) in zip(axes, cases, strict=True):
     kept = select_scale(image, **scale)
     bright = kept > skimage.filters.threshold_multiotsu(kept)[-1]
-    labels = skimage.measure.label(skimage.morphology.remove_small_objects(bright, max_size=200))
+    labels = skimage.measure.label(
+        skimage.morphology.remove_small_objects(bright, max_size=200)
+    )
     spread = np.percentile(abs(kept), 99.5)
     row[0].imshow(image, cmap="gray")
     row[1].imshow(kept, cmap="gray", vmin=-spread, vmax=spread)
-    row[1].set_title(f"radius {scale['radius']}, contrast {scale['contrast']}")
+    row[1].set_title(
+        f"radius {scale['radius']}, contrast {scale['contrast']}"
+    )
     row[2].imshow(skimage.color.label2rgb(labels, image, bg_label=0))
     row[2].set_title(f"{len(np.unique(labels)) - 1} found")
 axes[0, 0].set_title("image")
