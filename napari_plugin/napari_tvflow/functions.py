@@ -60,7 +60,7 @@ def flow_layer(
         "separate images", "time", "depth of a volume" or "channels". Guessed from the axis labels
         by default.
     mask : array-like, optional
-        Where it is 0 the result is the image itself.
+        Where it is not 0 the image is data; nothing flows out of it, and the rest stays as it is.
     callback : callable, optional
         ``callback(fraction)`` is told how far the work is; returning True stops it by an exception.
     **settings : dict

@@ -52,8 +52,8 @@ def put(task: Task, out: np.ndarray, key: tuple[int, ...], u: np.ndarray) -> Non
         view[..., 3:] = raw[..., 3:]
         view, raw = view[..., :3], raw[..., :3]
     view[...] = displayable(u, source, signed=removed)
-    if task.mask is not None:
-        mask = np.broadcast_to(np.asarray(task.mask) != 0, source.shape)[index]
+    mask = task.mask_of(key)
+    if mask is not None:
         outside = displayable(np.zeros_like(raw, float), source, True) if removed else raw
         keep = mask[..., None] if source.rgb else mask
         view[...] = np.where(keep, view, outside)

@@ -77,7 +77,7 @@ def run(task: Task, watch: Watch) -> Outcome:
         watch.stage = "computing" if len(keys) == 1 else f"image {k + 1} of {len(keys)}"
         image = first if k == 0 else source.read(key)
         share = watch.part(k / len(keys), (k + 1) / len(keys))
-        u, error, bound = _flow_or_constant(task, image, share, watch)
+        u, error, bound = _flow_or_constant(task, image, share, watch, task.mask_of(key))
         errors.append(error)
         bounds.append(bound)
         if task.settings.output == REMOVED:
@@ -176,12 +176,14 @@ def _run_space(task: Task, watch: Watch) -> Outcome:
 
 
 def _flow_or_constant(
-    task: Task, image: np.ndarray, share: Any, watch: Watch
+    task: Task, image: np.ndarray, share: Any, watch: Watch, mask: np.ndarray | None
 ) -> tuple[np.ndarray, float, float]:
     """The flow; a constant image of a stack stays as it is, and does not stop the others."""
-    if len(task.source.separate_axes) and image.min() == image.max():
+    data = image if mask is None else image[mask]
+    is_flat = not data.size or data.min() == data.max()
+    if is_flat and (len(task.source.separate_axes) or not data.size):
         return image, 0.0, 0.0
-    check_values(image, task.source.name)
-    found = solve_item(task, image, share)
+    check_values(data, task.source.name)
+    found = solve_item(task, image, share, mask)
     watch.check()
     return found

@@ -15,7 +15,9 @@ from napari_tvflow.model.task import Task
 Report = Callable[[float], bool]
 
 
-def solve_item(task: Task, image: np.ndarray, report: Report) -> tuple[np.ndarray, float, float]:
+def solve_item(
+    task: Task, image: np.ndarray, report: Report, mask: np.ndarray | None = None
+) -> tuple[np.ndarray, float, float]:
     """
     Compute the flow of one image at the task's time.
 
@@ -27,6 +29,8 @@ def solve_item(task: Task, image: np.ndarray, report: Report) -> tuple[np.ndarra
         The image.
     report : callable
         Is told the fraction of the work done; returns True to stop.
+    mask : numpy.ndarray of bool, optional
+        Where the image is data, in its shape or without its channels.
 
     Returns
     -------
@@ -37,9 +41,10 @@ def solve_item(task: Task, image: np.ndarray, report: Report) -> tuple[np.ndarra
     """
     settings = task.settings
     if settings.quality != EXACT:
-        space = _space(task, image, report, t_max=task.t, refine=False)
+        space = _space(task, image, report, t_max=task.t, refine=False, mask=mask)
         return space(task.t), float(np.max(space.error_estimate(task.t))), float("nan")
-    result = _estimator(task, image).solve(image, task.t, certify=True, callback=report)
+    solve = _estimator(task, image).solve
+    result = solve(image, task.t, mask=mask, certify=True, callback=report)
     if not len(result.times):  # stopped, which the caller checks
         return image, float("nan"), float("nan")
     bound = float("nan") if result.error_bound is None else float(np.max(result.error_bound))

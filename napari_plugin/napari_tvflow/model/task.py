@@ -106,6 +106,25 @@ class Task:
         """
         return replace(self, t=t)
 
+    def mask_of(self, key: tuple[int, ...]) -> np.ndarray | None:
+        """
+        Return the mask of one of the separate images.
+
+        Parameters
+        ----------
+        key : tuple of int
+            Which one.
+
+        Returns
+        -------
+        numpy.ndarray of bool, or None
+            True where the image is data.
+        """
+        if self.mask is None:
+            return None
+        everywhere = np.broadcast_to(np.asarray(self.mask) != 0, self.source.shape)
+        return np.array(everywhere[self.source.index(key)])
+
     def layer(
         self, data: Any, name: str, *, output: str, look: dict[str, Any] | None = None, **facts: Any
     ) -> LayerTuple:

@@ -42,7 +42,7 @@ class MoreOptions(QWidget):
         self.device.addItems(["cpu", "cuda", "auto"])
         self.coupled = QCheckBox("keep their edges together")
         self.mask = QComboBox()
-        self.mask.setToolTip("Outside the labels of this layer the result is the image itself")
+        self.mask.setToolTip("What lies in the labels of this layer flows, the rest stays")
         self._masks: list[Any] = []
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)

@@ -146,8 +146,9 @@ def test_outside_of_a_mask_nothing_changes(layer, stack):
     mask[10:20] = 5
     data = flow_layer(layer, 3.0, draft=True, mask=mask)[0]
     np.testing.assert_array_equal(data[:, 20:], stack[:, 20:])
-    inside = flow_layer(layer, 3.0, draft=True)[0]
-    np.testing.assert_array_equal(data[:, 10:20], inside[:, 10:20])
+    for k, image in enumerate(stack):
+        alone = tv_flow(image[10:20].astype(float), 3.0)
+        assert np.sqrt(np.mean((data[k, 10:20] - alone) ** 2)) < 0.03 * image.std()
     with pytest.raises(ValueError, match="choose a mask of the same shape"):
         flow_layer(layer, 3.0, mask=mask[1:])
 
