@@ -125,8 +125,9 @@ class BaseTVFlow(TransformerMixin, BaseEstimator, ABC, auto_wrap_output_keys=Non
         mask : array-like of bool, optional
             True where the image is data; elsewhere it may hold anything, NaN included, and comes
             back unchanged. No value is made up there: this is no inpainting. Nothing flows between
-            data and the rest, and pieces of data that do not touch flow one by one. Of the shape of
-            the image, or without its axes of items or channels.
+            data and the rest, and pieces of data that do not touch flow one by one; `tol` is then
+            relative to the deviation from their means. Of the shape of the image, or without its
+            axes of items or channels.
         weight : array-like, optional
             How strongly the image flows at each pixel: the flow is that of
             :math:`J_w(u) = \sum_x w(x) |Du(x)|`, with w >= 0. Its shape is that of a mask, and an
