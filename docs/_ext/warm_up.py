@@ -18,6 +18,8 @@ def compile_kernels() -> None:
         flow = ChambolleTVFlow(channel_axis=-1, coupled_channels=coupled)
         flow.solve(random.random((40, 40, 3)), 0.1)
     scale_space(image, tol=0.01, certify=True)
+    ChambolleTVFlow().solve(image, 0.1, mask=image > 0.1)
+    ChambolleTVFlow().solve(image, 0.1, weight=image)
     certify(image, image[None], None, [0.1])
     TVFlowNet.from_pretrained("natural-2d").solve(image, 0.1)
 
