@@ -16,36 +16,37 @@ from skimage_tvflow import tv_flow
 image = skimage.util.img_as_float(skimage.data.camera())[::2, ::2]
 
 # %%
-# A fiftieth of all pixels is dead, and so are three columns; a round field of view leaves the
+# A twentieth of all pixels is dead, and so are three columns; a round field of view leaves the
 # corners black.
 random = np.random.default_rng(0)
 y, x = np.indices(image.shape) - 127.5
 valid = np.hypot(y, x) < 127
-valid &= random.random(image.shape) > 0.02
+valid &= random.random(image.shape) > 0.05
 valid[:, [60, 61, 160]] = False
 damaged = np.where(valid, image, 0)
 damaged[~valid & (np.hypot(y, x) < 127)] = 1
 
 # %%
-# Without the mask, dead pixels weigh as much as all others and spread over their neighbours. What
-# is no data is blue.
+# Without the mask, dead pixels weigh as much as all others and spread over their neighbours.
 t = 0.15
 with_mask = tv_flow(damaged, t, mask=valid)
 without = tv_flow(damaged, t)
 intact = tv_flow(image, t, mask=np.hypot(y, x) < 127)
 
 figure, axes = plt.subplots(
-    1, 4, figsize=(13, 3.6), layout="constrained"
+    1, 4, figsize=(13, 3.7), layout="constrained"
 )
+gray = plt.get_cmap("gray").with_extremes(bad="tab:blue")
 shown = {
     "damaged": damaged,
-    "flow with the mask": np.where(valid, with_mask, np.nan),
+    "flow with the mask, blue: no data": np.where(
+        valid, with_mask, np.nan
+    ),
     "flow without it": without,
     "flow of the intact image": intact,
 }
-cmap = plt.get_cmap("gray").with_extremes(bad="tab:blue")
 for axis, (title, u) in zip(axes, shown.items(), strict=True):
-    axis.imshow(u, vmin=0, vmax=1, cmap=cmap, interpolation="nearest")
+    axis.imshow(u[60:200, 40:180], cmap=gray, vmin=0, vmax=1)
     axis.set_title(title)
     axis.set_axis_off()
 plt.show()

@@ -27,6 +27,7 @@ training = [
 # %%
 # Two epochs of a hundred updates on small patches. ``random_state`` makes the result repeatable.
 settings = {"patch_size": 24, "n_steps": 10, "random_state": 0}
+settings["train_batch_size"] = 2
 net = TVFlowNet(max_epochs=2, **settings).fit(training)
 untrained = TVFlowNet(max_epochs=0, **settings).fit(training)
 shipped = TVFlowNet.from_pretrained("natural-2d", n_steps=10).fit(
