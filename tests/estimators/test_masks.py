@@ -160,6 +160,19 @@ class TestLaws:
         one = ChambolleTVFlow().transform(image[1, ..., 1], 0.1, mask=mask[1, ..., 1])
         np.testing.assert_allclose(u[1, ..., 1], one, atol=1e-12)
 
+    def test_a_gap_in_a_series_of_times(self):
+        series = RNG.random((4, 12, 10))
+        series[2] = np.nan
+        mask = np.isfinite(series)
+        flow = ChambolleTVFlow(batch_axis=0)
+        result = flow.solve(series, [0.1], mask=mask)
+        assert np.isnan(result.u[0, 2]).all()
+        assert result.error_bound[0, 2] == 0
+        np.testing.assert_allclose(result.u[0, 3], tv_flow(series[3], 0.1), atol=1e-12)
+        space = scale_space(series, mask=mask, batch_axis=0, tol=1e-2)
+        assert np.isnan(space(0.1)[2]).all()
+        assert rms(space(0.1)[3] - result.u[0, 3]) < 1e-2
+
     def test_times_of_every_item(self):
         images = np.stack([NOISE, NOISE[::-1]])
         times = np.array([[0.1, 0.3], [0.4, 0.05]])

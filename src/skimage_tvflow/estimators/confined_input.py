@@ -175,10 +175,10 @@ def confined(flow_input: FlowInput, limits: FlowLimits) -> ConfinedInput:
             "image": torch.where(data, image.to(offset.dtype) - offset, 0).to(image.dtype),
         },
         domain=Domain.of(radius.to(image), faces.to(image.device), flow_input.spacing),
-        strength=np.broadcast_to(peak.numpy(), n).copy(),
+        strength=np.broadcast_to(np.where(peak > 0, peak, 1), n).copy(),
         offset=axes.from_core(offset),
         data=axes.from_core(data.contiguous()),
-        share=np.broadcast_to(share, n).copy(),
+        share=np.broadcast_to(np.where(share > 0, share, 1), n).copy(),
     )
 
 

@@ -57,10 +57,11 @@ class FlowLimits:
         data = torch.ones(axes.shape, dtype=torch.bool) if mask is None else mask
         strength = torch.ones(axes.shape, dtype=torch.float64) if weight is None else weight
         inside = _shared(axes.to_core(data), "mask")
-        if not inside.flatten(1).any(1).all():
+        # An item without any data, such as a gap in a series of times, stays as it is.
+        if not inside.any():
             raise ValueError(
-                "mask is False everywhere in the image, or in an item or channel of it, and the "
-                "flow needs data. Pass True where the image is data: mask=~mask, perhaps."
+                "mask is False everywhere, and the flow needs data. Pass True where the image is "
+                "data: mask=~mask, perhaps."
             )
         local = _shared(axes.to_core(strength), "weight") * inside
         if all((x == x[:1]).all() for x in (inside, local)):
