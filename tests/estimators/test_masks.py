@@ -84,10 +84,10 @@ class TestPieces:
     def test_a_cut_gives_two_flows(self, t):
         mask = np.ones(CAMERA.shape, bool)
         mask[:, 25] = False
-        flow = ChambolleTVFlow(tol=1e-5)
+        flow = ChambolleTVFlow(tol=3e-5)
         u = flow.transform(CAMERA, t, mask=mask)
-        assert rms(u[:, :25] - flow.transform(CAMERA[:, :25], t)) < 5e-6
-        assert rms(u[:, 26:] - flow.transform(CAMERA[:, 26:], t)) < 5e-6
+        assert rms(u[:, :25] - flow.transform(CAMERA[:, :25], t)) < 1.5e-5
+        assert rms(u[:, 26:] - flow.transform(CAMERA[:, 26:], t)) < 1.5e-5
         np.testing.assert_array_equal(u[:, 25], CAMERA[:, 25])
 
     @pytest.mark.parametrize(("t", "tol"), [(0.3, 1e-6), (3.0, 1e-5), (50.0, 1e-5)])
@@ -182,7 +182,7 @@ class TestLaws:
 
 
 class TestBound:
-    @settings(max_examples=12)
+    @settings(max_examples=8)
     @given(
         seed=st.integers(0, 10**6),
         t=st.sampled_from([0.02, 0.2, 2.0, 50.0]),
