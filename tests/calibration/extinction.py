@@ -60,10 +60,11 @@ def main() -> None:
     report.show(f"iterations, x error where above rtol (iterations, worst error / rtol = {RTOL})")
     large = images_of(options.folder, options.quick, 256 if options.quick else 512)
     report = Report("Coarse grids first")
-    report.search(search, "_COARSE_SIDE", [16, 32, 128], cost, large)
-    report.search(search, "_TRUST", [0.5, 1.6, 3.0], cost, large)
+    report.search(search, "_COARSE_SIDE", [16, 64], cost, large)
+    report.search(search, "_TRUST", [0.25, 0.7, 1.0], cost, large)
     report.search(search, "_CYCLES", [1, 4], cost, large)
-    report.search(search, "_CYCLED", [8, 32], cost, large)
+    report.search(search, "_CYCLED", [8, 16, 64], cost, large)
+    report.search(search, "_FEWEST_STEPS", [1, 2, 6], cost, large)
     report.show(f"iterations, x error where above rtol (iterations, worst error / rtol = {RTOL})")
     for name, kind in (
         ("images", halves),

@@ -96,6 +96,18 @@ class TestExtinctionTime:
         image = images()[name]
         check_by_the_flow(image, extinction_time(image, rtol=rtol), rtol)
 
+    @pytest.mark.parametrize("name", ["fur", "noise over a photograph", "odd sides"])
+    def test_coarse_grids_are_believed_only_where_they_are_right(self, name):
+        noise = np.random.default_rng(0).standard_normal((256, 256))
+        image = {
+            "fur": lambda: skimage.data.chelsea()[..., 1] / 255,
+            "noise over a photograph": lambda: camera(256, 256) + noise,
+            "odd sides": lambda: skimage.data.coins()[:191, :257] / 255,
+        }[name]()
+        truth = extinction_time(image, rtol=1.5e-3)
+        for rtol in (0.1, 0.01):
+            assert extinction_time(image, rtol=rtol) == pytest.approx(truth, rel=rtol)
+
     @given(signals(), st.sampled_from([0.25, 1.0, 3.0]))
     def test_of_a_signal_is_exact(self, signal, h):
         assert extinction_time(signal, spacing=h) == pytest.approx(extinction(signal, h), rel=1e-12)
