@@ -9,7 +9,12 @@ import torch
 from skimage.restoration import denoise_tv_chambolle
 
 from counting import count_reads
-from skimage_tvflow import ChambolleTVFlow, StoppedByCallback
+from skimage_tvflow import (
+    ChambolleTVFlow,
+    StoppedByCallback,
+    iter_bands,
+    spectral_decompose,
+)
 from skimage_tvflow.applications import denoise, fuse, noise_level, select_scale, separate_texture
 
 
@@ -105,8 +110,14 @@ class TestDenoise:
         for sigma in (True, "0.1", None.__class__):
             with pytest.raises(TypeError, match=r"sigma must be a number, got .* Pass sigma=0\.1"):
                 denoise(camera(16), sigma)
-        with pytest.raises(ValueError, match=r"channel_axis=-1 and a flow were given.* Pass"):
+        with pytest.raises(ValueError, match=r"channel_axis and a flow were given.* Give it"):
             denoise(camera(16), flow=ChambolleTVFlow(), channel_axis=-1)
+
+    def test_a_sigma_in_other_units_is_told(self):
+        with pytest.warns(
+            UserWarning, match=r"about 2\d in the values.*Pass sigma=2\d; or, .*from 0"
+        ):
+            denoise(noisy(255 * camera(), 25), 0.1)
 
 
 class TestNoiseLevel:
@@ -265,6 +276,43 @@ class TestFuse:
             fuse(image, image, (0.1, 0.2, 0.3))
         with pytest.raises(ValueError, match=r"between 0 and 1, got values from 255 to 255\. Pass"):
             fuse(image, image, (0.1, 1), mask=np.full((16, 16), 255))
+
+
+CALLS = {
+    "denoise": denoise,
+    "separate_texture": separate_texture,
+    "fuse": lambda image, **params: fuse(image, image[::-1].copy(), (0.1, 1), **params),
+    "select_scale": lambda image, **params: select_scale(image, 3, 1, **params),
+    "spectral_decompose": lambda image, **params: spectral_decompose(image, 4, **params).bands,
+    "iter_bands": lambda image, **params: [b.image for b in iter_bands(image, 4, **params)],
+}
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+class TestParameters:
+    def test_are_those_of_a_flow(self, call):
+        image = noisy(np.stack([camera(24), 1 - camera(24).T], -1), 0.05)
+        axes = {"channel_axis": -1, "coupled_channels": True, "spacing": (2.0, 1.0), "tol": 1e-3}
+        found = call(image, **axes)
+        np.testing.assert_array_equal(found, call(image, flow=ChambolleTVFlow(**axes)))
+        assert np.abs(np.subtract(found, call(image, channel_axis=-1, tol=1e-3))).max() > 1e-3
+
+    def test_are_not_beside_a_flow(self, call):
+        message = r"spacing and a flow .*flow=ChambolleTVFlow\(spacing=2\)"
+        with pytest.raises(ValueError, match=message):
+            call(camera(16), flow=ChambolleTVFlow(), spacing=2)
+
+    def test_that_are_unknown_are_named(self, call):
+        with pytest.raises(TypeError, match=r"no parameter 'spaceing'\. Did you mean spacing\?"):
+            call(camera(16), spaceing=2)
+        with pytest.raises(TypeError, match=r"no parameter 'xyz'\. There are t, n_steps, "):
+            call(camera(16), xyz=2)
+
+
+def test_a_separation_has_names():
+    parts = separate_texture(camera(16), 0.1)
+    assert parts.structure is parts[0]
+    assert parts.texture is parts[1]
 
 
 @pytest.mark.parametrize("flow", ["chambolle", ChambolleTVFlow, 3])

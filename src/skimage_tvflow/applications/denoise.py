@@ -21,6 +21,8 @@ from skimage_tvflow.spectral.flow_bands import check_input
 
 # Fixed steps and iterations: small changes of the image then make small changes of the flow.
 _SCHEME = {"n_steps": 64, "order": 1, "tol": None, "max_num_iter": 8}
+# A sigma so many times smaller than the noise is probably one in other units.
+_FAR_ABOVE = 3.0
 
 
 @fork_safe()
@@ -29,12 +31,11 @@ def denoise(
     sigma: Any = None,
     *,
     flow: BaseTVFlow | None = None,
-    channel_axis: int | None = None,
-    batch_axis: int | None = None,
     mask: Any = None,
     variance_stabilize: bool = False,
     random_state: int | None = 0,
     callback: Callback | None = None,
+    **params: Any,
 ) -> Any:
     r"""Remove white noise by spectral TV filtering, its strength found from the image itself.
 
@@ -62,21 +63,25 @@ def denoise(
         pixel to pixel: the flow is then as strong at each pixel as its noise. 0 leaves a channel or
         a pixel as it is, for instance an alpha channel: ``sigma=[0.1, 0.1, 0.1, 0]``.
     flow : estimator, optional
-        By default ``ChambolleTVFlow`` with a fixed scheme, so that small changes of the image make
-        small changes of the flow.
-    channel_axis, batch_axis : int, optional
-        Axes of the channels and of independent images; not together with `flow`, which has its own.
+        By default ``ChambolleTVFlow(n_steps=64, order=1, tol=None, max_num_iter=8)``: always the
+        same steps, so that a small change of the image makes a small change of the flow. If one of
+        these four is among `params`, the others are those of ``ChambolleTVFlow()``.
     mask : array-like of bool, optional
         True where the image is data; the rest comes back unchanged.
     variance_stabilize : bool, optional
-        True for counts, >= 0, whose noise is that of Poisson: the image is denoised in the values
-        of Anscombe, :math:`2 \sqrt{x + 3/8}`, and brought back without bias [4]_. `sigma` is then
-        that of these values, about 1 for counts.
+        True for counts of photons (or electrons), whose noise is that of Poisson: the image is
+        denoised in the values of Anscombe, :math:`2 \sqrt{x + 3/8}`, and brought back without bias
+        [4]_. `sigma` is then that of these values, about 1 for counts. Grey values of a camera
+        become counts if its offset is subtracted, what is then negative is set to 0, and the rest
+        divided by the gain, the grey values per photon.
     random_state : int or None, optional
         Seed of the random change.
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, at least
         every 50 ms, in the thread that called; returning True stops.
+    **params : dict, optional
+        Parameters of `ChambolleTVFlow`, such as `spacing`, `channel_axis`, `batch_axis` and
+        `coupled_channels` (for photographs); not together with `flow`, which has its own.
 
     Returns
     -------
@@ -93,8 +98,9 @@ def denoise(
     Warns
     -----
     UserWarning
-        If no noise was found, so that the image comes back as it is; or if the noise is plainly not
-        white, such as blurred noise or stripes, of which little can be removed.
+        If no noise was found, so that the image comes back as it is; if the noise is plainly not
+        white, such as blurred noise or stripes, of which little can be removed; or if `sigma` is
+        far below the noise of the image, as one in other units is.
 
     See Also
     --------
@@ -121,16 +127,18 @@ def denoise(
     >>> noisy = clean + 0.1 * np.random.default_rng(0).standard_normal(clean.shape)
     >>> bool(np.std(denoise(noisy) - clean) < 0.03)
     True
+
+    Counts of photons, with a camera that adds 100 and has a gain of 2 grey values per photon:
+
+    >>> counts = np.random.default_rng(0).poisson(20 + 60 * clean)
+    >>> recorded = 100 + 2.0 * counts
+    >>> found = denoise(np.maximum((recorded - 100) / 2, 0), variance_stabilize=True)
+    >>> bool(np.std(found - 20 - 60 * clean) < 3)
+    True
     """
     report = WorkReport.of(callback)
-    own = {"channel_axis": channel_axis, "batch_axis": batch_axis}
-    for name, axis in own.items():
-        if flow is not None and axis is not None:
-            raise ValueError(
-                f"{name}={axis} and a flow were given, but a flow has a {name} of its own. Pass "
-                f"flow=ChambolleTVFlow({name}={axis}) alone."
-            )
-    flow, flow_input = check_input(image, flow, mask, **own, **_SCHEME)
+    scheme = {} if _SCHEME.keys() & params.keys() else _SCHEME
+    flow, flow_input = check_input(image, flow, params, mask, **scheme)
     levels = None if sigma is None else read_sigma(sigma, flow_input.axes)
     raw = RawImage.of(flow_input)
     noisy = raw.image
@@ -138,7 +146,8 @@ def denoise(
         if noisy.min() < 0:
             raise ValueError(
                 f"variance_stabilize=True got values down to {float(noisy.min()):g}, and counts "
-                "are >= 0. Subtract the offset of the camera, or leave variance_stabilize out."
+                "are >= 0. Pass np.maximum((image - offset) / gain, 0), with offset and gain of "
+                "the camera, or leave variance_stabilize out."
             )
         noisy = stabilize(noisy)
     random, clean = np.random.default_rng(random_state), noisy.clone()
@@ -170,11 +179,22 @@ def denoise(
 def _warn(items: list[NoisyImage], estimated: bool, unchanged: bool) -> None:
     """Say what the user would otherwise take for a result."""
     message = ""
-    if any(not item.is_white for item in items):
+    coloured = [item for item in items if not item.is_white]
+    if coloured and not estimated and coloured[0].level() > _FAR_ABOVE * coloured[0].sigma.max():
+        level = f"{coloured[0].level():.2g}"
+        message = (
+            f"sigma is far below the noise of the image, about {level} in the values of the image, "
+            f"and little of it is removed. Pass sigma={level}; or, if sigma is meant for values "
+            "from 0 to 1, the image divided by its largest possible value (--unit-range on the "
+            "command line)."
+        )
+    elif coloured:
         message = (
             "The noise is plainly not white: distant pixels differ much more than neighbours do, "
             "as after blurring, compression or in stripes. Little of it is removed. Pass the image "
-            "as it was recorded, or sigma, the standard deviation of a single pixel."
+            "as it was recorded"
+            + ", or sigma, the standard deviation of a single pixel" * estimated
+            + "."
         )
     elif unchanged and estimated and any(item.varies for item in items):
         message = (

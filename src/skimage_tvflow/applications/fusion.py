@@ -28,6 +28,7 @@ def fuse(
     data: Any = None,
     flow: BaseTVFlow | None = None,
     callback: Callback | None = None,
+    **params: Any,
 ) -> Any:
     """Put the structures of one image into another, band for band.
 
@@ -47,10 +48,13 @@ def fuse(
         True where both images are data, what other functions call their mask; elsewhere `image`
         comes back unchanged.
     flow : estimator, optional
-        ``ChambolleTVFlow()`` by default; it knows the axes of the images.
+        ``ChambolleTVFlow()`` by default.
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, at least
         every 50 ms, in the thread that called; returning True stops.
+    **params : dict, optional
+        Parameters of `ChambolleTVFlow`, such as `spacing`, `channel_axis`, `batch_axis` and
+        `coupled_channels`; not together with `flow`, which has its own.
 
     Returns
     -------
@@ -87,7 +91,7 @@ def fuse(
             f"band must be two increasing times, the first and the last, got {len(times)}: "
             f"{band!r}. Pass band=(0.1, 1.0)."
         )
-    flow, target = check_input(image, flow, data)
+    flow, target = check_input(image, flow, params, data)
     source = _source(other, flow, target, data)
     weight = None if mask is None else _read(mask, "mask", target)
     if weight is not None and (weight.min() < 0 or weight.max() > 1):
@@ -106,7 +110,7 @@ def fuse(
 def _source(other: Any, flow: BaseTVFlow, target: FlowInput, data: Any) -> FlowInput:
     """The input of the other image, which must be like the first."""
     if isinstance(target, ConfinedInput):
-        _, source = check_input(other, flow, data)
+        _, source = check_input(other, flow, {}, data)
         if source.axes.shape == target.axes.shape:
             return source
     return dataclasses.replace(target, image=_read(other, "other", target))

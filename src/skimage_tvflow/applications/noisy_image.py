@@ -98,6 +98,18 @@ class NoisyImage:
         )
         return cls(image, torch.from_numpy(noisy).to(data), sigma, white, any(changing))
 
+    def level(self) -> float:
+        """
+        Return how strong the noise is, whatever was given.
+
+        Returns
+        -------
+        float
+            The largest standard deviation of a channel, where the image has noise.
+        """
+        noisy = self.noisy.cpu().numpy()
+        return max(level_of(channel, noisy) for channel in self.image.cpu().numpy())
+
     def least_risk(
         self, flow: BaseTVFlow, spacing: tuple[float, ...], probe: Tensor, report: Report | None
     ) -> Tensor:

@@ -32,7 +32,14 @@ _TOL = 3e-3
 
 
 class Separation(tuple[Any, Any]):
-    """Structure and texture, and the time ``t`` that divides them."""
+    """
+    Structure and texture, and the time ``t`` that divides them.
+
+    Attributes
+    ----------
+    t : float
+        What vanishes before it is texture.
+    """
 
     t: float
 
@@ -41,6 +48,16 @@ class Separation(tuple[Any, Any]):
         pair = super().__new__(cls, (structure, texture))
         pair.t = t
         return pair
+
+    @property
+    def structure(self) -> Any:  # numpydoc ignore=RT01
+        """The first of the pair."""
+        return self[0]
+
+    @property
+    def texture(self) -> Any:  # numpydoc ignore=RT01
+        """The second of the pair."""
+        return self[1]
 
     def __getnewargs__(self) -> tuple[Any, Any, float]:
         """Give `copy` and `pickle` what makes it again."""
@@ -56,14 +73,17 @@ def separate_texture(
     mask: Any = None,
     weight: Any = None,
     callback: Callback | None = None,
+    **params: Any,
 ) -> Separation:
     """Split an image into its structure and its texture.
 
-    Texture is what vanishes before the time `t` of the flow [1]_. By default t is the last of 32
-    times, up to the extinction time, at which both what vanishes then and all that has vanished are
-    fine: at most .8 pixels wide in the mean, as their L1 norm over their total variation. Outlines
-    and faces of a drawing are wider, and stay in the structure, and so does a texture of wide
-    stripes or spots: pass a larger `t` for it, for instance twice the ``t`` of the result.
+    Texture is what vanishes before the time `t` of the flow [1]_. By default t is chosen so that
+    only what is fine is texture: stripes narrower than about 1.6 pixels, spots of a radius below
+    1.6. Outlines and faces of a drawing are wider, and stay in the structure.
+
+    A coarser texture needs a `t` of yours: about ``contrast * width / 2`` of its elements, such as
+    the stripes of a cloth. Bricks in a wall are such elements, and if the whole image is a wall,
+    a t above their own takes the whole image.
 
     Parameters
     ----------
@@ -72,19 +92,22 @@ def separate_texture(
     t : float, optional
         The time that divides texture from structure, > 0.
     flow : estimator, optional
-        ``ChambolleTVFlow(tol=3e-3)`` by default; it knows the axes of the image.
+        ``ChambolleTVFlow(tol=3e-3)`` by default.
     mask, weight : array-like, optional
         Where the image is data, and how strongly it flows: as for `ChambolleTVFlow.transform`.
         Where there is no data the texture is 0.
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, at least
         every 50 ms, in the thread that called; returning True stops.
+    **params : dict, optional
+        Parameters of `ChambolleTVFlow`, such as `spacing`, `channel_axis`, `batch_axis` and
+        `coupled_channels`; not together with `flow`, which has its own.
 
     Returns
     -------
     tuple of two arrays of shape image.shape
-        Structure and texture; their sum is the image. Its attribute ``t`` is the time that divides
-        them.
+        Structure and texture; their sum is the image. They are also its attributes ``structure``
+        and ``texture``, and ``t`` is the time that divides them.
 
     Raises
     ------
@@ -92,6 +115,13 @@ def separate_texture(
         If the image or `t` is not what it must be.
     StoppedByCallback
         If `callback` returned True.
+
+    Notes
+    -----
+    By default t is the last of 32 times, up to the time at which only the mean is left, at which
+    both what vanishes then and all that has vanished have an area over perimeter, their L1 norm
+    over their total variation, of at most .8 pixels. That is half the width of a stripe, and half
+    the radius of a disc.
 
     References
     ----------
@@ -112,7 +142,7 @@ def separate_texture(
     report = WorkReport.of(callback)
     if t is not None:
         t = check_number(t, "t", 0, example=0.1, open_ends=True)
-    flow, flow_input = check_input(image, flow, mask, weight, tol=_TOL)
+    flow, flow_input = check_input(image, flow, params, mask, weight, tol=_TOL)
     if t is None:
         t, texture = _finest(flow, flow_input, report)
     else:

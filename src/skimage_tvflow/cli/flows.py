@@ -74,24 +74,20 @@ def denoise(options: Options) -> None:
     """Remove the noise of every image; of a batch, image by image."""
 
     def compute(task: Task) -> Computed:
-        from skimage_tvflow import ChambolleTVFlow
         from skimage_tvflow.applications import denoise, noise_level
 
         axes, image = _axes_of_pixels(task, options), task.image
-        # By default denoise chooses the solver; another is only needed to pass options on.
-        own = {"channel_axis", "batch_axis"}
-        by_default = axes if axes.keys() <= own else {"flow": ChambolleTVFlow(**axes)}
         clean = denoise(
             image,
             options.sigma,
             variance_stabilize=options.variance_stabilize,
             callback=task.progress.stage("noise"),
-            **by_default,
+            **axes,
             **task.limits,
         )
         batch, sigmas = task.axes.get("batch_axis"), options.sigma
         if sigmas is None:
-            known = {name: axes[name] for name in own & axes.keys()}
+            known = {name: axes[name] for name in {"channel_axis", "batch_axis"} & axes.keys()}
             sigmas = noise_level(image, **known, **task.limits)
         origin = "estimated" if options.sigma is None else "given"
         inside = slice(None) if task.mask is None else np.broadcast_to(task.mask, image.shape)

@@ -12,6 +12,7 @@ from skimage_tvflow.core.extinction_time import extinction_time as search_extinc
 from skimage_tvflow.core.parallel import fork_safe
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
+from skimage_tvflow.estimators.build import build
 from skimage_tvflow.estimators.callbacks import Callback, WorkReport
 from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
 from skimage_tvflow.estimators.confined_input import ConfinedInput, pose_problem, read_confined
@@ -50,7 +51,10 @@ def tv_flow(
     mask, weight : array-like, optional
         Where the image is data, and how strongly it flows: as for `ChambolleTVFlow.transform`.
     **params : dict
-        Parameters of the estimator: `tol`, `spacing`, `channel_axis`, `batch_axis`, ...
+        Parameters of the estimator. All have `spacing`, the distance between pixels,
+        `channel_axis`, `batch_axis`, `coupled_channels`, `batch_size` and `device`; the solver also
+        has `tol`, the accepted error, 1e-3 standard deviations of the image by default, `n_steps`,
+        `order`, `max_num_iter` and `algorithm`. See `ChambolleTVFlow`.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def tv_flow(
         raise ValueError(
             f"method must be one of {sorted(_METHODS)}, got {method!r}. Pass method='chambolle'."
         )
-    return _METHODS[method](**params).transform(image, t, mask=mask, weight=weight)
+    return build(_METHODS[method], params).transform(image, t, mask=mask, weight=weight)
 
 
 @fork_safe()

@@ -29,6 +29,7 @@ def spectral_decompose(
     mask: Any = None,
     weight: Any = None,
     callback: Callback | None = None,
+    **params: Any,
 ) -> SpectralDecomposition:
     r"""Take an image apart into bands, each of which vanishes at its own time of the TV flow.
 
@@ -46,13 +47,16 @@ def spectral_decompose(
         The number of bands, whose times are then in geometric progression up to extinction; or
         increasing times > 0: one band for each but the last, where the last band ends.
     flow : estimator, optional
-        Computes the flow and knows the axes of the image; ``ChambolleTVFlow()`` by default.
+        Computes the flow; ``ChambolleTVFlow()`` by default.
     mask, weight : array-like, optional
         Where the image is data, and how strongly it flows: as for `ChambolleTVFlow.transform`.
         Bands are 0 where there is no data, and the residual is the image.
     callback : callable, optional
         ``callback(progress)`` is told the fraction of the work done, a float from 0 to 1, at least
         every 50 ms, in the thread that called; returning True stops.
+    **params : dict, optional
+        Parameters of `ChambolleTVFlow`, such as `spacing`, `channel_axis`, `batch_axis` and
+        `coupled_channels`; not together with `flow`, which has its own.
 
     Returns
     -------
@@ -94,7 +98,7 @@ def spectral_decompose(
     """
     report = WorkReport.of(callback)
     times = check_times(times)
-    return decompose(*check_input(image, flow, mask, weight), times, report)
+    return decompose(*check_input(image, flow, params, mask, weight), times, report)
 
 
 def decompose(
@@ -175,6 +179,7 @@ def iter_bands(
     mask: Any = None,
     weight: Any = None,
     callback: Callback | None = None,
+    **params: Any,
 ) -> Iterator[SpectralBand]:
     """The bands of an image one at a time, without holding them all.
 
@@ -191,6 +196,8 @@ def iter_bands(
     callback : callable, optional
         As for `spectral_decompose`; what is done between two bands by whoever iterates does not
         count.
+    **params : dict, optional
+        As for `spectral_decompose`.
 
     Returns
     -------
@@ -216,7 +223,7 @@ def iter_bands(
     """
     report = WorkReport.of(callback)
     times = check_times(times)
-    flow, flow_input = check_input(image, flow, mask, weight)
+    flow, flow_input = check_input(image, flow, params, mask, weight)
     chosen = choose_times(flow_input, times, report)
     bands = fork_safe_items(flow_bands(flow, flow_input, *chosen))
     dtype = flow_input.image.dtype

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +24,7 @@ from torch import Tensor
 
 from skimage_tvflow.core.progress import Report
 from skimage_tvflow.estimators.base import BaseTVFlow
+from skimage_tvflow.estimators.build import build
 from skimage_tvflow.estimators.chambolle import ChambolleTVFlow
 from skimage_tvflow.inputs.flow_input import FlowInput
 from skimage_tvflow.inputs.times import resolve_times
@@ -54,7 +55,12 @@ class Band(NamedTuple):
 
 
 def check_input(
-    image: Any, flow: Any, mask: Any = None, weight: Any = None, **defaults: Any
+    image: Any,
+    flow: Any,
+    params: Mapping[str, Any],
+    mask: Any = None,
+    weight: Any = None,
+    **defaults: Any,
 ) -> tuple[BaseTVFlow, FlowInput]:
     """
     Check that a flow is an estimator, and read an image, once, as it takes it.
@@ -65,6 +71,8 @@ def check_input(
         What the caller passed.
     flow : estimator or None
         What the caller passed; it knows the axes of the image.
+    params : dict
+        Parameters of ``ChambolleTVFlow`` that the caller passed in place of a flow.
     mask, weight : array-like or None
         As for `ChambolleTVFlow.transform`.
     **defaults : dict
@@ -80,9 +88,17 @@ def check_input(
     Raises
     ------
     TypeError
-        If `flow` is neither an estimator nor None.
+        If `flow` is neither an estimator nor None, or a parameter is unknown.
+    ValueError
+        If there are a flow and parameters.
     """
-    flow = ChambolleTVFlow(**defaults) if flow is None else flow
+    if flow is not None and params:
+        name = next(iter(params))
+        raise ValueError(
+            f"{name} and a flow were given, but a flow has a {name} of its own. Give it to the "
+            f"flow, as in flow=ChambolleTVFlow({name}={params[name]!r}), or leave the flow out."
+        )
+    flow = build(ChambolleTVFlow, {**defaults, **params}) if flow is None else flow
     if not isinstance(flow, BaseTVFlow):
         raise TypeError(
             f"flow must be an estimator of the TV flow, got {flow!r}. Pass "

@@ -124,19 +124,14 @@ def scale_space(
         "spacing": spacing,
         "device": device,
     }
-    given = [name for name, value in own.items() if value is not None and value is not False]
-    if flow is not None and given:
-        raise ValueError(
-            f"{given[0]} and a flow were given, but a flow has a {given[0]} of its own. Pass "
-            f"flow=ChambolleTVFlow({given[0]}={own[given[0]]!r}) alone."
-        )
+    given = {name: value for name, value in own.items() if value is not None and value is not False}
     if t_max is not None:
         t_max = check_number(t_max, "t_max", 0, example=1.0)
     if tol is not None:
         tol = check_number(tol, "tol", 0, 1, example=_TOL, open_ends=True)
     max_bytes = check_number(max_bytes, "max_bytes", 0, example=2**30, integer=True)
     flow, flow_input = check_input(
-        image, flow, mask, weight, **own, tol=_TOL if tol is None else tol
+        image, flow, given, mask, weight, tol=_TOL if tol is None else tol
     )
     tol = tol or getattr(flow, "tol", None) or _TOL
     size = flow_input.image.nbytes * _FRAMES
