@@ -101,19 +101,20 @@ def film(space: object, image: np.ndarray) -> None:
     """Show the flow from the image to its mean, beside what has vanished."""
     from PIL import Image, ImageDraw
 
-    times = np.concatenate([[0.0], np.geomspace(0.01, space.extinction_time, FRAMES - 1)])
+    # The first frame, shown for longer, already has something to see at the right.
+    times = np.geomspace(0.1, space.extinction_time, FRAMES)
     height = len(image)
-    bar = 8
+    bar = 16
     frames = []
     for k, t in enumerate(times):
         u = space(float(t))
-        pair = np.hstack([u, np.full((height, 8), 1.0), (image - u) * 0.7 + 0.5])
+        pair = np.hstack([u, np.full((height, 8), 1.0), (image - u) + 0.5])
         grey = (255 * np.clip(pair, 0, 1)).round().astype(np.uint8)
         frame = Image.new("RGB", (grey.shape[1], height + bar), "white")
         frame.paste(Image.fromarray(grey), (0, 0))
         draw = ImageDraw.Draw(frame)
-        share = k / (FRAMES - 1)
-        draw.rectangle((0, height + 2, share * grey.shape[1], height + bar - 1), fill=COLOURS[2])
+        share = (k + 1) / FRAMES
+        draw.rectangle((0, height + 4, share * grey.shape[1], height + bar - 1), fill=COLOURS[2])
         frames.append(frame)
     durations = [1500, *[160] * (FRAMES - 2), 2000]
     frames[0].save(

@@ -1,9 +1,11 @@
 """
-Structures of one size
-======================
+Structures of one size and contrast
+===================================
 
 Coins of about one radius and contrast, and a cell: a disc of radius R and contrast c vanishes at
-t = c R / 2, so its band, a threshold and `label` find it.
+t = c R / 2, so its band, a threshold and `label` find it. Otsu's method finds the threshold, and
+`remove_small_objects` takes off crumbs at the rims. Where objects differ in brightness, select in a
+mask of them: :doc:`/quickstart` shows it.
 """
 
 import matplotlib.pyplot as plt
