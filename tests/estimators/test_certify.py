@@ -35,7 +35,7 @@ class TestNeverBelowTheTruth:
 
     @pytest.mark.parametrize("dtype", ["f4", "f8"])
     @pytest.mark.parametrize("axis", [0, 1])
-    @settings(max_examples=150)
+    @settings(max_examples=60)
     @given(signal=signals(), scheme=SCHEMES, h=st.sampled_from([0.5, 1.0]), data=st.data())
     def test_of_a_solve(self, dtype, axis, signal, scheme, h, data):
         offset = data.draw(st.sampled_from([0.0, 40.0]))

@@ -182,7 +182,7 @@ class TestLaws:
 
 
 class TestBound:
-    @settings(max_examples=8)
+    @settings(max_examples=5)
     @given(
         seed=st.integers(0, 10**6),
         t=st.sampled_from([0.02, 0.2, 2.0, 50.0]),
@@ -194,11 +194,11 @@ class TestBound:
         mask, weight = rng.random((8, 9)) > 0.2, rng.random((8, 9))
         mask[0, 0] = True
         result = ChambolleTVFlow(tol=1e-2).solve(image, t, mask=mask, weight=weight)
-        fine = ChambolleTVFlow(tol=3e-6).transform(image.astype(float), t, mask=mask, weight=weight)
+        fine = ChambolleTVFlow(tol=1e-5).transform(image.astype(float), t, mask=mask, weight=weight)
         error = rms((result.u[0] - fine)[mask])
-        assert error <= result.error_bound[0] + 3e-6
+        assert error <= result.error_bound[0] + 1e-5
         tracked = certify(image, result.u, None, result.times, mask=mask, weight=weight)
-        assert error <= tracked.error_bound[0] + 3e-6
+        assert error <= tracked.error_bound[0] + 1e-5
 
     def test_of_a_dual_variable(self):
         limits = {"mask": HOLES, "weight": WEIGHT}
