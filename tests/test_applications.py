@@ -113,6 +113,13 @@ class TestDenoise:
         with pytest.raises(ValueError, match=r"channel_axis and a flow were given.* Give it"):
             denoise(camera(16), flow=ChambolleTVFlow(), channel_axis=-1)
 
+    @pytest.mark.parametrize("factor", [1 / 256, 8.0])
+    def test_what_is_no_count_is_told(self, factor):
+        counts = np.random.default_rng(0).poisson(64 * camera()).astype(float)
+        denoise(counts, variance_stabilize=True)  # no warning, which would be an error
+        with pytest.warns(UserWarning, match=r"no counts of photons: .* and is .*gain, 0\)"):
+            denoise(factor * counts, variance_stabilize=True)
+
     def test_a_sigma_in_other_units_is_told(self):
         with pytest.warns(
             UserWarning, match=r"about 2\d in the values.*Pass sigma=2\d; or, .*from 0"

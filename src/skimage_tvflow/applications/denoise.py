@@ -23,6 +23,8 @@ from skimage_tvflow.spectral.flow_bands import check_input
 _SCHEME = {"n_steps": 64, "order": 1, "tol": None, "max_num_iter": 8}
 # A sigma so many times smaller than the noise is probably one in other units.
 _FAR_ABOVE = 3.0
+# The noise that is found in counts of .3 to 1000 photons, in the values of Anscombe, is .55 to 1.4.
+_LEAST_OF_COUNTS, _MOST_OF_COUNTS = 0.4, 2.0
 
 
 @fork_safe()
@@ -86,7 +88,7 @@ def denoise(
     Returns
     -------
     array of shape image.shape
-        The image without its noise.
+        The image without its noise, in the same units: that of 8 bits from 0 to 255, as float64.
 
     Raises
     ------
@@ -99,8 +101,9 @@ def denoise(
     -----
     UserWarning
         If no noise was found, so that the image comes back as it is; if the noise is plainly not
-        white, such as blurred noise or stripes, of which little can be removed; or if `sigma` is
-        far below the noise of the image, as one in other units is.
+        white, such as blurred noise or stripes, of which little can be removed; if `sigma` is far
+        below the noise of the image, as one in other units is; or if the noise is not that of
+        counts with `variance_stabilize`.
 
     See Also
     --------
@@ -167,13 +170,29 @@ def denoise(
             clean[i] = torch.where(item.noisy, noisy[i] + change, noisy[i])
     if report is not None:
         report(1.0)
-    _warn(found, sigma is None, bool(torch.equal(clean, noisy)))
+    if not (variance_stabilize and sigma is None and _warn_of_no_counts(found)):
+        _warn(found, sigma is None, bool(torch.equal(clean, noisy)))
     if variance_stabilize:
         clean = torch.where(clean == noisy, raw.image, counts_from(clean).to(clean.dtype))
     result = flow_input.axes.from_core(clean)
     if isinstance(flow_input, ConfinedInput) and flow_input.given is not None:
         result = torch.where(flow_input.data, result, flow_input.given)
     return flow_input.restore(result)
+
+
+def _warn_of_no_counts(items: list[NoisyImage]) -> bool:
+    """Say that the noise is not that of counts, which has deviation 1 in Anscombe's values."""
+    level = max(float(item.sigma.max()) for item in items)
+    as_expected = _LEAST_OF_COUNTS < level < _MOST_OF_COUNTS
+    if not as_expected and any(item.varies for item in items):
+        message = (
+            "These are no counts of photons: their noise would be 1 in Anscombe's values, and is "
+            f"{level:.2g}, so the result is poor. Pass np.maximum((image - offset) / gain, 0), "
+            "with offset and gain of the camera. Counts that were divided, as by img_as_float or in "
+            "skimage.util.random_noise, must be multiplied again."
+        )
+        warnings.warn(message, UserWarning, stacklevel=stacklevel_of_caller())
+    return not as_expected
 
 
 def _warn(items: list[NoisyImage], estimated: bool, unchanged: bool) -> None:
