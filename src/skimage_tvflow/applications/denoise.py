@@ -188,8 +188,8 @@ def _warn_of_no_counts(items: list[NoisyImage]) -> bool:
         message = (
             "These are no counts of photons: their noise would be 1 in Anscombe's values, and is "
             f"{level:.2g}, so the result is poor. Pass np.maximum((image - offset) / gain, 0), "
-            "with offset and gain of the camera. Counts that were divided, as by img_as_float or in "
-            "skimage.util.random_noise, must be multiplied again."
+            "with offset and gain of the camera. Counts that were divided, as by img_as_float or "
+            "in skimage.util.random_noise, must be multiplied again."
         )
         warnings.warn(message, UserWarning, stacklevel=stacklevel_of_caller())
     return not as_expected
