@@ -171,7 +171,8 @@ def denoise(
     if report is not None:
         report(1.0)
     if not (variance_stabilize and sigma is None and _warn_of_no_counts(found)):
-        _warn(found, sigma is None, bool(torch.equal(clean, noisy)))
+        whole = not variance_stabilize and bool((raw.image == raw.image.round()).all())
+        _warn(found, sigma is None, bool(torch.equal(clean, noisy)), whole)
     if variance_stabilize:
         clean = torch.where(clean == noisy, raw.image, counts_from(clean).to(clean.dtype))
     result = flow_input.axes.from_core(clean)
@@ -195,17 +196,22 @@ def _warn_of_no_counts(items: list[NoisyImage]) -> bool:
     return not as_expected
 
 
-def _warn(items: list[NoisyImage], estimated: bool, unchanged: bool) -> None:
+def _warn(items: list[NoisyImage], estimated: bool, unchanged: bool, whole: bool) -> None:
     """Say what the user would otherwise take for a result."""
     message = ""
     coloured = [item for item in items if not item.is_white]
     if coloured and not estimated and coloured[0].level() > _FAR_ABOVE * coloured[0].sigma.max():
-        level = f"{coloured[0].level():.2g}"
         message = (
-            f"sigma is far below the noise of the image, about {level} in the values of the image, "
-            f"and little of it is removed. Pass sigma={level}; or, if sigma is meant for values "
-            "from 0 to 1, the image divided by its largest possible value (--unit-range on the "
-            "command line)."
+            f"sigma is far below the noise of the image, {coloured[0].level():.2g}, and little of "
+            "it is removed. "
+        )
+        # The command line reads integers into float32, so the dtype does not tell.
+        message += (
+            "sigma is in the units of the image, whose values are whole numbers. If it is meant "
+            "for values from 0 to 1, multiply it by the largest possible value, 255 for 8 bits, "
+            "or divide the image by that (--unit-range on the command line)."
+            if whole
+            else "Leave sigma out, and it is estimated."
         )
     elif coloured:
         message = (
