@@ -104,7 +104,7 @@ def film(space: object, image: np.ndarray) -> None:
     # The first frame, shown for longer, already has something to see at the right.
     times = np.geomspace(0.1, space.extinction_time, FRAMES)
     height = len(image)
-    bar = 16
+    bar = 24
     frames = []
     for k, t in enumerate(times):
         u = space(float(t))
@@ -113,8 +113,9 @@ def film(space: object, image: np.ndarray) -> None:
         frame = Image.new("RGB", (grey.shape[1], height + bar), "white")
         frame.paste(Image.fromarray(grey), (0, 0))
         draw = ImageDraw.Draw(frame)
-        share = (k + 1) / FRAMES
-        draw.rectangle((0, height + 4, share * grey.shape[1], height + bar - 1), fill=COLOURS[2])
+        track, share = (height + 6, height + bar - 1), (k + 1) / FRAMES
+        draw.rectangle((0, track[0], grey.shape[1], track[1]), fill="#dce3ea")
+        draw.rectangle((0, track[0], share * grey.shape[1], track[1]), fill=COLOURS[2])
         frames.append(frame)
     durations = [1500, *[160] * (FRAMES - 2), 2000]
     frames[0].save(

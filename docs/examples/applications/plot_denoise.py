@@ -37,7 +37,7 @@ print(f"noise: {noise_level(noisy):.3f} is found, {sigma} was added")
 # %%
 # The best of several parameters for the others, by the clean image.
 tried = {
-    "denoise, nothing to tune": [lambda: denoise(noisy)],
+    "denoise, no parameter": [lambda: denoise(noisy)],
     "total variation (ROF)": [
         lambda w=w: denoise_tv_chambolle(noisy, weight=w)
         for w in (0.06, 0.08, 0.1, 0.13)
@@ -73,13 +73,13 @@ for name, u in results.items():
     )
 
 # %%
-figure, axes = plt.subplots(2, 3, figsize=(10, 7), layout="constrained")
+figure, axes = plt.subplots(
+    2, 3, figsize=(7, 5.6), layout="constrained"
+)
 for axis, (name, u) in zip(
     axes.flat, {"noisy": noisy, **results}.items(), strict=True
 ):
     axis.imshow(u[30:150, 40:190], vmin=0, vmax=1)
-    axis.set_title(
-        f"{name}\n{psnr(clean, u, data_range=1):.1f} dB", fontsize=10
-    )
+    axis.set_title(f"{name}\n{psnr(clean, u, data_range=1):.1f} dB")
     axis.set_axis_off()
 plt.show()

@@ -34,7 +34,7 @@ without = tv_flow(damaged, t)
 intact = tv_flow(image, t, mask=np.hypot(y, x) < 127)
 
 figure, axes = plt.subplots(
-    1, 4, figsize=(13, 3.7), layout="constrained"
+    2, 2, figsize=(7, 7.4), layout="constrained"
 )
 gray = plt.get_cmap("gray").with_extremes(bad="tab:blue")
 shown = {
@@ -45,7 +45,7 @@ shown = {
     "flow without it": without,
     "flow of the intact image": intact,
 }
-for axis, (title, u) in zip(axes, shown.items(), strict=True):
+for axis, (title, u) in zip(axes.flat, shown.items(), strict=True):
     axis.imshow(u[60:200, 40:180], cmap=gray, vmin=0, vmax=1)
     axis.set_title(title)
     axis.set_axis_off()

@@ -19,7 +19,7 @@ cell = skimage.util.img_as_float(skimage.data.cell())[::2, ::2]
 
 # %%
 figure, axes = plt.subplots(
-    2, 3, figsize=(10, 6.6), layout="constrained"
+    2, 3, figsize=(7, 4.8), layout="constrained"
 )
 cases = (
     (coins, {"radius": 24, "contrast": 0.3, "width": 3}),
@@ -37,9 +37,7 @@ for row, (image, scale) in zip(axes, cases, strict=True):
     spread = np.percentile(abs(kept), 99.5)
     row[0].imshow(image, cmap="gray")
     row[1].imshow(kept, cmap="gray", vmin=-spread, vmax=spread)
-    row[1].set_title(
-        f"radius {scale['radius']}, contrast {scale['contrast']}"
-    )
+    row[1].set_title(f"R = {scale['radius']}, c = {scale['contrast']}")
     row[2].imshow(skimage.color.label2rgb(labels, image, bg_label=0))
     row[2].set_title(f"{len(np.unique(labels)) - 1} found")
 axes[0, 0].set_title("image")

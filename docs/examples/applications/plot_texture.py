@@ -25,7 +25,9 @@ synthetic = discs + 0.1 * (wall - wall.mean()) / np.ptp(wall)
 photograph = skimage.util.img_as_float(skimage.data.camera())[::2, ::2]
 
 # %%
-figure, axes = plt.subplots(2, 3, figsize=(9, 6), layout="constrained")
+figure, axes = plt.subplots(
+    2, 3, figsize=(7, 4.9), layout="constrained"
+)
 for row, image, t in zip(
     axes, (synthetic, photograph), (0.3, None), strict=True
 ):

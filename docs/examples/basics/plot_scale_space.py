@@ -33,19 +33,20 @@ blurred = [skimage.filters.gaussian(image, width) for width in widths]
 variation = np.array([total_variation(u) for u in blurred])
 
 figure, axes = plt.subplots(
-    2, 5, figsize=(12, 5.2), layout="constrained"
+    2, 5, figsize=(7, 3.4), layout="constrained"
 )
 for axis in axes.flat:
     axis.set_axis_off()
 axes[0, 0].imshow(image, vmin=0, vmax=1)
 axes[0, 0].set_title("image")
+axes[1, 0].text(0.5, 0.5, "above: flow\n\nhere: blur", ha="center")
 for column, t in enumerate(times, 1):
     u = space(t)
     axes[0, column].imshow(u, vmin=0, vmax=1)
-    axes[0, column].set_title(f"flow at t = {t:g}")
+    axes[0, column].set_title(f"t = {t:g}")
     k = np.argmin(abs(variation - total_variation(u)))
     axes[1, column].imshow(blurred[k], vmin=0, vmax=1)
-    axes[1, column].set_title(f"blur of {widths[k]:.1f} pixels")
+    axes[1, column].set_title(f"{widths[k]:.1f} pixels")
 plt.show()
 
 # %%

@@ -21,7 +21,7 @@ parts = spectral_decompose(image, 40, flow=ChambolleTVFlow(tol=3e-3))
 # Neighbouring bands, merged into four, and what is left of them in the image.
 edges = [0, 0.05, 1.4, 4, np.inf]
 figure, axes = plt.subplot_mosaic(
-    "SSSSS;IABCD", figsize=(12, 5.4), layout="constrained"
+    "SSSSS;IABCD", figsize=(7.5, 4.6), layout="constrained"
 )
 axes["S"].semilogx(
     parts.times, parts.spectrum * parts.times, color="0.2"
