@@ -20,7 +20,7 @@ def main() -> None:
     for name in IN_README:
         path = HERE / "examples" / f"{name}.py"
         runpy.run_path(str(path))
-        plt.savefig(HERE / "images" / f"{path.stem.removeprefix('plot_')}.png", dpi=90)
+        plt.savefig(HERE / "images" / f"{path.stem.removeprefix('plot_')}.png", dpi=144)
         plt.close("all")
 
 

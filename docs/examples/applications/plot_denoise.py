@@ -74,7 +74,7 @@ for name, u in results.items():
 
 # %%
 figure, axes = plt.subplots(
-    2, 3, figsize=(7, 5.6), layout="constrained"
+    2, 3, figsize=(7, 4.7), layout="constrained"
 )
 for axis, (name, u) in zip(
     axes.flat, {"noisy": noisy, **results}.items(), strict=True
