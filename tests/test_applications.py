@@ -122,14 +122,14 @@ class TestDenoise:
 
     def test_a_sigma_in_other_units_is_told(self):
         given = noisy(255 * camera(), 25)
-        units = r"noise of the image, 2\d, .*whole numbers.*multiply it by .*--unit-range"
+        units = r"noise of the image, 2\d\. .*whole numbers.*multiply it by .*--unit-range"
         with pytest.warns(UserWarning, match=units):
             denoise(given.clip(0, 255).astype(np.uint8), 0.1)
         with pytest.warns(UserWarning, match=units):
             denoise(given.round().astype(np.float32), 0.1)
 
     def test_a_sigma_far_below_the_noise_is_told(self):
-        with pytest.warns(UserWarning, match=r"noise of the image, 0\.1.*Leave sigma out") as found:
+        with pytest.warns(UserWarning, match=r"noise of the image, 0\.1.*Leave it out") as found:
             denoise(noisy(camera(), 0.1), 0.005)
         assert "unit-range" not in str(found[0].message)
 

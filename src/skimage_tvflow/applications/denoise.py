@@ -201,17 +201,14 @@ def _warn(items: list[NoisyImage], estimated: bool, unchanged: bool, whole: bool
     message = ""
     coloured = [item for item in items if not item.is_white]
     if coloured and not estimated and coloured[0].level() > _FAR_ABOVE * coloured[0].sigma.max():
-        message = (
-            f"sigma is far below the noise of the image, {coloured[0].level():.2g}, and little of "
-            "it is removed. "
-        )
+        message = f"sigma is far below the noise of the image, {coloured[0].level():.2g}. "
         # The command line reads integers into float32, so the dtype does not tell.
         message += (
-            "sigma is in the units of the image, whose values are whole numbers. If it is meant "
-            "for values from 0 to 1, multiply it by the largest possible value, 255 for 8 bits, "
-            "or divide the image by that (--unit-range on the command line)."
+            "It is in the units of the image, whose values are whole numbers: if it is meant for "
+            "values from 0 to 1, multiply it by the largest possible value, 255 for 8 bits, or "
+            "divide the image by that (--unit-range on the command line)."
             if whole
-            else "Leave sigma out, and it is estimated."
+            else "Leave it out, and it is estimated."
         )
     elif coloured:
         message = (
