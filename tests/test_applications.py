@@ -119,6 +119,9 @@ class TestDenoise:
         denoise(counts, variance_stabilize=True)  # no warning, which would be an error
         with pytest.warns(UserWarning, match=r"no counts of photons: .* and is .*gain, 0\)"):
             denoise(factor * counts, variance_stabilize=True)
+        pair = np.stack([counts, factor * counts])
+        with pytest.warns(UserWarning, match="no counts of photons"):
+            denoise(pair, variance_stabilize=True, batch_axis=0)
 
     def test_a_sigma_in_other_units_is_told(self):
         given = noisy(255 * camera(), 25)

@@ -6,7 +6,7 @@ A brick wall's texture in the place of the grass behind the photographer: only w
 between two times of the flow is exchanged, so that outlines and shading stay. The flow also makes
 the mask: late in it the meadow is one bright region.
 
-What vanishes before t = 0.002 is left where it is: that is the noise of the two cameras. By t = 3 all
+What vanishes before t = 0.002, such as single pixels that differ by less than 0.007, is left. By t = 3 all
 of the wall has vanished, and what of the meadow has not is its shape and shading, which stay.
 """
 

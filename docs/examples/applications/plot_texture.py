@@ -4,8 +4,8 @@ Structure and texture
 
 A brick wall laid over discs, where texture is what vanishes before t = 0.3; and a photograph, split
 at the time that is found by itself: only what is finer than about 1.6 pixels vanishes before it. The
-bricks are wider, so their time must be given: it is above the contrast of the wall, 0.1, times half
-the width of a brick, and below the 0.4 x 34 / 2 = 6.8 at which the smaller disc vanishes.
+bricks are wider, so their time must be given: it is above 0.23, the extinction time of the wall by
+itself, and below the 0.4 x 34 / 2 = 6.8 at which the smaller disc vanishes.
 """
 
 import matplotlib.pyplot as plt

@@ -15,7 +15,7 @@ from napari_tvflow.model.run import Outcome
 
 _TICK = 50
 _STEPS = 1000
-# What is in progress: a timer alone would be garbage before it ticks.
+# Backgrounds in progress. Without this reference Python would delete one before its timer ticks.
 _active: set["Background"] = set()
 
 

@@ -182,26 +182,27 @@ def denoise(
 
 
 def _warn_of_no_counts(items: list[NoisyImage]) -> bool:
-    """Say that the noise is not that of counts, which has deviation 1 in Anscombe's values."""
-    level = max(float(item.sigma.max()) for item in items)
-    as_expected = _LEAST_OF_COUNTS < level < _MOST_OF_COUNTS
-    if not as_expected and any(item.varies for item in items):
+    """Warn if the noise of an item is not that of counts; return whether it is not."""
+    levels = [float(item.sigma.max()) for item in items if item.varies]
+    wrong = [level for level in levels if not _LEAST_OF_COUNTS < level < _MOST_OF_COUNTS]
+    if wrong:
         message = (
             "These are no counts of photons: their noise would be 1 in Anscombe's values, and is "
-            f"{level:.2g}, so the result is poor. Pass np.maximum((image - offset) / gain, 0), "
+            f"{wrong[0]:.2g}, so the result is poor. Pass np.maximum((image - offset) / gain, 0), "
             "with offset and gain of the camera. Counts that were divided, as by img_as_float or "
             "in skimage.util.random_noise, must be multiplied again."
         )
         warnings.warn(message, UserWarning, stacklevel=stacklevel_of_caller())
-    return not as_expected
+    return bool(wrong)
 
 
 def _warn(items: list[NoisyImage], estimated: bool, unchanged: bool, whole: bool) -> None:
     """Say what the user would otherwise take for a result."""
     message = ""
     coloured = [item for item in items if not item.is_white]
-    if coloured and not estimated and coloured[0].level() > _FAR_ABOVE * coloured[0].sigma.max():
-        message = f"sigma is far below the noise of the image, {coloured[0].level():.2g}. "
+    far = [] if estimated else [i for i in coloured if i.level() > _FAR_ABOVE * i.sigma.max()]
+    if far:
+        message = f"sigma is far below the noise of the image, {far[0].level():.2g}. "
         # The command line reads integers into float32, so the dtype does not tell.
         message += (
             "It is in the units of the image, whose values are whole numbers: if it is meant for "

@@ -109,7 +109,8 @@ def _grids(
         axes = zip(spacing, sizes, u.shape[2:], strict=True)
         spacing = tuple(h * n / halved for h, n, halved in axes)
         grids.insert(0, (u, spacing))
-    return grids
+    # Of three or fewer, none could be believed before the image's own.
+    return grids if len(grids) > 3 else grids[-1:]
 
 
 def _search(
