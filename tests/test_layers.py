@@ -59,8 +59,9 @@ CORE_IMPORTS = {"torch", "numpy", "numba", "llvmlite", "scipy", *sys.stdlib_modu
 # stack at that moment, and entered at all.
 FILES_ABOVE_THE_KERNEL, FILES_BEFORE_THE_KERNEL = 12, 25
 # Ratchets: lower them. Only a new capability raises them: the network of the paper, its competitors
-# and their evaluation; then masks, weights, complex images and noise of any kind.
-SOURCE_LINES = 12_600
+# and their evaluation; then masks, weights, complex images and noise of any kind; then times that
+# are solved together.
+SOURCE_LINES = 12_700
 LONGEST_FILE = 300
 MEDIAN_FILE = 140
 

@@ -418,7 +418,7 @@ class TestAccuracy:
 
     def test_a_tolerance_beyond_the_arithmetic_ends_with_a_warning(self, small, dtype):
         with pytest.warns(ConvergenceWarning, match="Pass a larger tol") as record:
-            result = ChambolleTVFlow(tol=1e-300).solve(small[:2, :2].astype(dtype), 0.1)
+            result = ChambolleTVFlow(tol=1e-300).solve(small[:2, :2].astype(dtype), 1e-3)
         assert "rounding errors prevent this one" in str(record[0].message)
         assert not result.converged
 

@@ -419,7 +419,11 @@ class TestTraining:
 class TestScikitLearn:
     @pytest.mark.parametrize(
         ("params", "at_least"),
-        [({}, 1), ({"batch_axis": 0}, 40), ({"batch_axis": 0, "weights": "natural-2d"}, 40)],
+        [
+            ({}, 1),
+            ({"batch_axis": 0, "max_epochs": 1, "n_steps": 4}, 40),
+            ({"batch_axis": 0, "max_epochs": 1, "n_steps": 4, "weights": "natural-2d"}, 40),
+        ],
         ids=str,
     )
     @pytest.mark.filterwarnings("ignore:Can't test estimator:sklearn.exceptions.SkipTestWarning")

@@ -9,7 +9,7 @@ that is sharp as soon as :math:`u` is an eigenfunction, :math:`u = \lambda p`.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -110,3 +110,41 @@ class LastStep:
     def dual(self, lengths: np.ndarray, items: np.ndarray | slice = slice(None)) -> Tensor:
         """The dual variable of ``items`` for steps of ``lengths``, one each."""
         return self.psi[items] / column(-lengths, self.psi)
+
+
+class Alive:
+    """Bounds of the extinction times from below.
+
+    ``T(t) = |u|^2 / J(u)`` bounds the remaining time, and ``t + T(t)`` never falls: one look at the
+    image holds for long.
+
+    Attributes
+    ----------
+    until : array of shape (N,), when an item may have reached its mean at the earliest
+    """
+
+    def __init__(
+        self, deviation: np.ndarray, spacing: Sequence[float], domain: Domain | None
+    ) -> None:
+        self.until = pixel_time(deviation, spacing)
+        self._spacing, self._domain = spacing, domain
+
+    def may_end(self, moving: np.ndarray, now: np.ndarray, u: Tensor, time: np.ndarray) -> bool:
+        """Whether one of the ``moving`` items, ``u`` at ``now``, may reach its mean by ``time``."""
+        for remaining in (coarse_remaining_time, remaining_time):
+            if not (moving & (time >= self.until)).any():
+                return False
+            self.look(now, u, remaining)
+        return bool((moving & (time >= self.until)).any())
+
+    def look(
+        self,
+        now: np.ndarray,
+        u: Tensor,
+        remaining: Callable[
+            [Tensor, Sequence[float], Domain | None], np.ndarray
+        ] = coarse_remaining_time,
+    ) -> None:
+        """Raise the bounds by the images as they are now."""
+        left = remaining(u, self._spacing, self._domain)
+        self.until = np.maximum(self.until, now + left)

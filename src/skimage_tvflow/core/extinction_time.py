@@ -29,7 +29,13 @@ from skimage_tvflow.core.extinction import remaining_time
 from skimage_tvflow.core.operators import exact_dtype, rms
 from skimage_tvflow.core.problem import Problem
 from skimage_tvflow.core.progress import Report, share_of, throttled
-from skimage_tvflow.core.step_control import WORK_OF_A_CYCLE, even, groups, iterations_for
+from skimage_tvflow.core.step_control import (
+    FINEST_FLOAT32,
+    WORK_OF_A_CYCLE,
+    even,
+    groups,
+    iterations_for,
+)
 
 # Where the two bounds are this far apart, in units of rtol, their middle is within 0.6 rtol. The
 # rest is for the errors of the time steps and of the iterations.
@@ -77,7 +83,8 @@ def extinction_time(problem: Problem, rtol: float, report: Report | None = None)
     if is_signal and problem.domain is None:
         return _of_signals(problem)
     rtol = max(rtol, _FINEST)
-    grids = _grids(problem.u, problem.spacing, 1 if problem.domain else math.inf)
+    u = problem.u if rtol < FINEST_FLOAT32 else problem.u.float()
+    grids = _grids(u, problem.spacing, 1 if problem.domain else math.inf)
     result, pending = np.zeros(len(problem.u)), np.arange(len(problem.u))
     coarser = predicted = np.full(len(problem.u), np.nan)
     for i, (u, spacing) in enumerate(grids):

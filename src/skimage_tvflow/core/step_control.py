@@ -152,6 +152,24 @@ def steps_in_intervals(n_steps: int, lengths: np.ndarray, total: float) -> np.nd
     return np.maximum(steps, 1).astype(np.int64)
 
 
+def steps_by_time(steps: np.ndarray, time: np.ndarray, late: np.ndarray) -> np.ndarray:
+    """How many of ``steps``, shape (n,), to take between ``time``, shape (M + 1, n); (M, n).
+
+    Early ones are equally long, late ones grow with the time. At least one is taken where time
+    passes; what short intervals take too many is taken from those after them.
+    """
+    start = np.where(late, time[0], 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        passed = np.where(late, np.log(np.maximum(time, start) / start), time - time[0])
+        ends = np.rint(steps * passed / passed[-1])
+    counts = np.zeros((len(time) - 1, len(steps)), np.int64)
+    done = np.zeros(len(steps))
+    for m, end in enumerate(ends[1:]):
+        counts[m] = np.maximum(end - done, time[m + 1] > time[m])
+        done += counts[m]
+    return counts
+
+
 def even(n_iter: np.ndarray, largest: int) -> np.ndarray:
     """Round up to an even number, ``largest`` at most: an odd number of iterations oscillates."""
     return np.clip(2 * np.ceil(n_iter / 2), min(2, largest), largest).astype(np.int64)

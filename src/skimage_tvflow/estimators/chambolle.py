@@ -52,7 +52,9 @@ class ChambolleTVFlow(BaseTVFlow):
     tol : float or None, default=1e-3
         Requested root-mean-square error, relative to the standard deviation of each independent
         image. With an integer `n_steps` it speaks of the solves of the steps, not of the length of
-        the steps. None takes exactly `max_num_iter` iterations in every step.
+        the steps. None takes exactly `max_num_iter` iterations in every step. Automatic steps are
+        computed in float32 from 3e-4 on, also for images in float64, unless a mask or the dual
+        variable is asked for, and in float64 below.
     algorithm : {"accelerated", "projection"}, default="accelerated"
         How the dual problems are solved: by projected gradient ascent with two momenta that are
         never reset, or by the iteration of [1]_, for comparison.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -19,13 +19,7 @@ from torch import Tensor
 from skimage_tvflow.core import step_control
 from skimage_tvflow.core.backends import select as backends
 from skimage_tvflow.core.backends.protocol import ROUNDING
-from skimage_tvflow.core.domain import Domain
-from skimage_tvflow.core.extinction import (
-    LastStep,
-    coarse_remaining_time,
-    pixel_time,
-    remaining_time,
-)
+from skimage_tvflow.core.extinction import Alive, LastStep
 from skimage_tvflow.core.frames import Frames, OutputRequest
 from skimage_tvflow.core.integrators.euler_segment import EulerSettings, Segment
 from skimage_tvflow.core.integrators.gap_error import gap_error
@@ -52,6 +46,7 @@ class EulerIntegrator(ABC):
         problem: Problem,
         request: OutputRequest,
         report: Report | None,
+        dtype: torch.dtype | None = None,
     ) -> None:
         self._units, self._unit, self._spacing = problem.units, problem.unit, problem.spacing
         self._settings, self._request = settings, request
@@ -60,16 +55,18 @@ class EulerIntegrator(ABC):
         # The flow has ended after |u - mean| / _decay_rate (RMS): it loses at least _decay_rate of
         # that distance in a unit of time.
         self._decay_rate, self._domain = problem.decay_rate, problem.domain
+        # What the trajectories are computed in.
+        u = problem.u.to(dtype or self._dtype)
         self._trajectories = [
-            backends.start(problem.u, problem.spacing, settings.algorithm, problem.domain)
+            backends.start(u, problem.spacing, settings.algorithm, problem.domain)
             for _ in range(self._n_trajectories(settings))
         ]
         # Where the flow ends. The means of trajectories drift by rounding.
-        axes = list(range(2, problem.u.ndim))
-        mean = problem.u.mean(axes, keepdim=True, dtype=exact_dtype(problem.u))
-        self._mean = mean.to(problem.u.dtype)
+        mean = problem.u.mean(list(range(2, u.ndim)), keepdim=True, dtype=exact_dtype(problem.u))
+        self._mean = mean.to(u.dtype)
         # The image of every trajectory at the last requested time: there an attempt starts.
-        self._at = [problem.u] * len(self._trajectories)
+        self._at = [u] * len(self._trajectories)
+        self._is_ours = [False] * len(self._trajectories)  # to write into
         self._recorder: TrajectoryRecorder | None = None
         if request.needs_steps:
             grid = problem.spacing, request, problem.domain
@@ -81,8 +78,7 @@ class EulerIntegrator(ABC):
         self._parts: list[int] = []
         self._interval = 0
         self._moves = self._deviation > 0
-        # Until this time an item is certainly not extinct.
-        self._alive_until = pixel_time(self._deviation, self._spacing)
+        self._alive = Alive(self._deviation, self._spacing, self._domain)
 
     def frames(self, times: Sequence[float], out: Tensor | None = None) -> Iterator[Frames]:
         """See :class:`~skimage_tvflow.core.integrate.Integrator`."""
@@ -96,7 +92,7 @@ class EulerIntegrator(ABC):
         # Nothing is left to move after extinction, so later times take no part of the tolerance.
         # On a square |u| sqrt(n) bounds the extinction time, which spares a look at the image.
         late = self._horizon > self._deviation * np.sqrt(self._at[0][0].numel())
-        if self._settings.tol is not None and self._any_moving(late):
+        if self._settings.tol is not None and (late & self._moves).any():
             if self._domain is None:
                 extinct = LastStep.of(self._at[0], self._spacing).length
             else:
@@ -199,7 +195,7 @@ class EulerIntegrator(ABC):
         whole = self._end - self._now
         step = whole / self._fewest_steps()
         # Within a domain nothing tells whether a single step ends in the means of its pieces.
-        if self._domain is not None or not self._may_be_extinct(self._now, step):
+        if self._domain is not None or not self._may_end(self._now + step):
             return moving
         dead, steps = self._moves.copy(), []
         for at in self._at:
@@ -220,28 +216,16 @@ class EulerIntegrator(ABC):
         self._error[items] = 0.0
         return np.flatnonzero(self._moves)
 
-    def _may_be_extinct(self, until: np.ndarray, step: np.ndarray) -> bool:
-        """Return False if no item reaches its mean in a step of length ``step`` begun by ``until``.
+    def _may_end(self, time: np.ndarray) -> bool:
+        """Whether an item may reach its mean by ``time``, shape (N,)."""
+        return self._alive.may_end(self._moves, self._now, self._at[-1], time)
 
-        ``T(t) = |u|^2 / J(u)`` bounds the remaining time from below, and ``t + T(t)`` never falls:
-        one look at the image holds for long.
-        """
-        end = until + step
-        for remaining in (coarse_remaining_time, remaining_time):
-            if not self._any_moving(end >= self._alive_until):
-                return False
-            self._look(remaining)
-        return self._any_moving(end >= self._alive_until)
-
-    def _any_moving(self, condition: np.ndarray) -> bool:
-        return bool((condition & self._moves).any())
-
-    def _look(
-        self, remaining: Callable[[Tensor, Sequence[float], Domain | None], np.ndarray]
-    ) -> None:
-        """Bound the extinction times from below by the images as they are now."""
-        left = remaining(self._at[-1], self._spacing, self._domain)
-        self._alive_until = np.maximum(self._alive_until, self._now + left)
+    def _may_items_end(self, items: np.ndarray, time: np.ndarray) -> np.ndarray:
+        """Which of ``items`` may reach their means by ``time``, shape (n,)."""
+        until = self._now.copy()
+        until[items] = time
+        self._may_end(until)
+        return time >= self._alive.until[items]
 
     def _branch(self, which: int, items: np.ndarray) -> TrajectoryRecorder | None:
         """A recorder for an attempt. Only the finest trajectory has one, if it is asked for."""
@@ -252,37 +236,55 @@ class EulerIntegrator(ABC):
     def _branch_is_recorded(self, which: int) -> bool:
         return self._recorder is not None and which == len(self._trajectories) - 1
 
-    def _run(
-        self, which: int, items: np.ndarray, n_steps: int, n_iter: int, n_cycles: int = 0
-    ) -> Segment:
+    def _run(self, which: int, items: np.ndarray, n_steps: int, n_iter: int) -> Segment:
         """Run ``items`` of one trajectory through the interval."""
+        lengths = (self._end - self._now)[items]
+        return next(self._through(which, items, [n_steps], lengths[None], n_iter))
+
+    def _through(
+        self,
+        which: int,
+        items: np.ndarray,
+        counts: Sequence[int],
+        lengths: np.ndarray,
+        n_iter: int,
+        n_cycles: int = 0,
+    ) -> Iterator[Segment]:
+        """Run ``items`` of one trajectory through intervals of ``lengths``, shape (M, n).
+
+        The m-th one takes ``counts[m]`` steps, computed when its end is asked for.
+        """
         trajectory, start = self._trajectories[which], take(self._at[which], items)
         trajectory.reset_primal(items, start)
-        step = (self._end - self._now)[items] / n_steps
-        iterations = n_steps * (n_iter + n_cycles * step_control.WORK_OF_A_CYCLE)
-        self._n_iter[items] += iterations
-        work = iterations * len(items)
+        recorder, now = self._branch(which, items), self._now[items]
+        apart = self._apart(which, items, sum(counts), now + lengths.sum(0))
+        advance = partial(trajectory.advance, items, n_cycles=n_cycles)
+        iterations = n_iter + n_cycles * step_control.WORK_OF_A_CYCLE
         # A coarse trajectory is followed by one with twice the steps.
         is_coarse = which < len(self._trajectories) - 1
-        report = self._work.run(work, then=2 * work if is_coarse else 0.0)
-        recorder, nodes = self._branch(which, items), self._nodes(which, items, n_steps)
-        advance = partial(trajectory.advance, items, n_cycles=n_cycles)
-        if recorder is None and len(nodes) == 2:
-            advance([n_steps], step[None], n_iter, report=report)
-            return Segment(trajectory.primal(items))
         end = np.full(len(items), np.inf)
-        for begin, stop in itertools.pairwise(nodes):
-            part = share_of(report, begin / n_steps, stop / n_steps)
-            advance([stop - begin], step[None], n_iter, report=part)
-            after = trajectory.primal(items)
-            if recorder is not None:
-                self._record(recorder, which, items, (start, after), step)
-            size = rms(after).cpu().numpy()
-            end = np.minimum(end, self._now[items] + stop * step + size / self._decay_rate)
-            if part is not None:
-                part(1.0)
-            start = after
-        return Segment(start, recorder, end)
+        for n_steps, length in zip(counts, lengths, strict=True):
+            self._n_iter[items] += n_steps * iterations
+            work = n_steps * iterations * len(items)
+            report = self._work.run(work, then=2 * work if is_coarse else 0.0)
+            step = length / n_steps
+            if not apart:
+                advance([n_steps], step[None], n_iter, report=report)
+                yield Segment(trajectory.primal(items))
+                continue
+            for begin, stop in itertools.pairwise([*range(0, n_steps, apart), n_steps]):
+                part = share_of(report, begin / n_steps, stop / n_steps)
+                advance([stop - begin], step[None], n_iter, report=part)
+                after = trajectory.primal(items)
+                if recorder is not None:
+                    self._record(recorder, which, items, (start, after), step)
+                size = rms(after).cpu().numpy()
+                end = np.minimum(end, now + stop * step + size / self._decay_rate)
+                if part is not None:
+                    part(1.0)
+                start = after
+            now = now + length
+            yield Segment(start, recorder, end)
 
     def _record(
         self,
@@ -300,20 +302,13 @@ class EulerIntegrator(ABC):
         domain = None if self._domain is None else self._domain[items]
         return gap_error(self._trajectories[which], items, u, step, self._spacing, domain)
 
-    def _may_end(self, items: np.ndarray) -> np.ndarray:
-        """Which of ``items`` may reach their means in the interval."""
-        self._may_be_extinct(self._now, self._end - self._now)
-        return (self._end >= self._alive_until)[items]
-
-    def _nodes(self, which: int, items: np.ndarray, n_steps: int) -> list[int]:
-        """The steps of a trajectory after which its image is looked at, from 0 to the last."""
+    def _apart(self, which: int, items: np.ndarray, n_steps: int, end: np.ndarray) -> int:
+        """After how many of its steps up to ``end`` a trajectory is looked at; 0 for never."""
         if self._branch_is_recorded(which):
-            apart = 1
-        elif which == len(self._trajectories) - 1 and self._may_end(items).any():
-            apart = max(n_steps // _LOOKS, 1)
-        else:
-            apart = n_steps
-        return [*range(0, n_steps, apart), n_steps]
+            return 1
+        if which == len(self._trajectories) - 1 and self._may_items_end(items, end).any():
+            return max(n_steps // _LOOKS, 1)
+        return 0
 
     def _allowed(self, items: np.ndarray) -> np.ndarray:
         """The error allowed at the end of the interval, in deviations of the image; shape (n,)."""
@@ -323,8 +318,10 @@ class EulerIntegrator(ABC):
 
     def _accept(self, which: int, items: np.ndarray, segment: Segment) -> None:
         if len(items) == len(self._unit):
-            self._at[which] = segment.u
+            self._at[which], self._is_ours[which] = segment.u, False
         elif len(items):
-            self._at[which] = self._at[which].index_put((torch.as_tensor(items),), segment.u)
+            if not self._is_ours[which]:
+                self._at[which], self._is_ours[which] = self._at[which].clone(), True
+            self._at[which][torch.as_tensor(items)] = segment.u
         if self._recorder is not None and segment.recorder is not None and len(items):
             self._recorder.accept(items, segment.recorder, self._at[which])

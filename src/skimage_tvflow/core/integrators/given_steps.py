@@ -10,7 +10,6 @@ from torch import Tensor
 
 from skimage_tvflow.core import step_control
 from skimage_tvflow.core.backends.protocol import FrameBuffer
-from skimage_tvflow.core.extinction import coarse_remaining_time
 from skimage_tvflow.core.frames import Frames
 from skimage_tvflow.core.integrators.euler_steps import EulerIntegrator
 from skimage_tvflow.core.operators import distance, take
@@ -68,11 +67,11 @@ class GivenIterations(FixedSteps):
     def _alive_through(self, most: int, longest: np.ndarray) -> int:
         """Count the next times, up to ``most``, before an item may reach its mean; 0 if now."""
         ends = self._time[self._interval + 1 :][:most] + longest
-        if self._any_moving(ends[-1] >= self._alive_until):
-            self._look(coarse_remaining_time)
-        if not self._moves.all() or self._may_be_extinct(self._now, longest):
+        if (self._moves & (ends[-1] >= self._alive.until)).any():
+            self._alive.look(self._now, self._at[-1])
+        if not self._moves.all() or self._may_end(self._now + longest):
             return 0
-        return max(1, int((ends < self._alive_until).all(1).sum()))
+        return max(1, int((ends < self._alive.until).all(1).sum()))
 
     def _chunk(self, times: Sequence[float], into: Tensor | None) -> Frames:
         """Several intervals in one call of the backend."""
