@@ -123,7 +123,7 @@ def main():
         ignored = shutil.ignore_patterns(".venv", ".git", "out", "__pycache__", ".*_cache")
         shutil.copytree(ROOT, copy, ignore=ignored)
         for path, (start, end, new) in picks:
-            source = (ROOT / path).read_bytes()
+            source = (copy / path).read_bytes()
             mutant = source[:start] + new.encode() + source[end:]
             number = source[:start].count(b"\n")
             (copy / path).write_bytes(mutant)
