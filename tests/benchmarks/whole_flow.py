@@ -72,6 +72,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--n-times", type=int, default=12)
     parser.add_argument("--tol", type=float, default=1e-3)
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--no-truth", action="store_true")
     options = parser.parse_args()
     from skimage_tvflow import extinction_time
@@ -80,7 +81,7 @@ def main() -> None:
     print("---|---|---|---|---|---")
     ratios = []
     for name in options.images:
-        shown = image(name, options.size)
+        shown = image(name, options.size).astype(options.dtype)
         last = extinction_time(shown)
         times = np.geomspace(last / 1000, last, options.n_times)
         other, _, _ = run(options.other, shown, times, options.tol)

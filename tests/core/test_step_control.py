@@ -29,6 +29,35 @@ def test_an_interval_gets_its_share_of_the_steps():
     np.testing.assert_array_equal(counts, [1, 4, 5, 1])
 
 
+class TestStepsByTime:
+    def test_early_steps_are_equal_and_late_ones_grow(self):
+        time = np.array([[1.0, 1.0], [2.0, 2.0], [4.0, 4.0]])
+        counts = step_control.steps_by_time(np.array([12, 12]), time, np.array([0, 1]))
+        np.testing.assert_array_equal(counts, [[4, 6], [8, 6]])
+
+    def test_early_ones_may_begin_at_zero(self):
+        time = np.array([[0.0], [0.5], [2.0]])
+        counts = step_control.steps_by_time(np.array([8]), time, np.array([0]))
+        np.testing.assert_array_equal(counts, [[2], [6]])
+
+    def test_one_step_at_least_where_time_passes_and_none_where_it_stands(self):
+        time = np.array([[0.0], [0.0], [0.01], [0.02], [1.0], [1.0]])
+        counts = step_control.steps_by_time(np.array([10]), time, np.array([0]))
+        np.testing.assert_array_equal(counts, [[0], [1], [1], [8], [0]])
+
+    def test_items_do_not_know_each_other(self):
+        rng = np.random.default_rng(0)
+        time, steps = np.cumsum(rng.random((6, 5)), 0), rng.integers(1, 40, 5)
+        late = np.array([0, 1, 0, 1, 1])
+        together = step_control.steps_by_time(steps, time, late)
+        for i in range(5):
+            alone = step_control.steps_by_time(
+                steps[i : i + 1], time[:, i : i + 1], late[i : i + 1]
+            )
+            np.testing.assert_array_equal(alone[:, 0], together[:, i])
+            assert together[:, i].sum() == max(steps[i], 5)
+
+
 def test_numbers_of_iterations_are_even_and_in_range():
     numbers = step_control.even(np.array([0.1, 2.1, 7.0, 1e9]), 100)
     np.testing.assert_array_equal(numbers, [2, 4, 8, 100])
