@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from exact_flow import extinction, signals
 from skimage_tvflow import ChambolleTVFlow, StoppedByCallback, extinction_time, geometric_times
+from skimage_tvflow.core import extinction_time as module
 from skimage_tvflow.core.extinction import coarse_remaining_time, pixel_time, remaining_time
 
 BOUNDS = pytest.mark.parametrize("bound", [remaining_time, coarse_remaining_time])
@@ -95,6 +96,12 @@ class TestExtinctionTime:
     def test_the_flow_ends_there(self, name, rtol):
         image = images()[name]
         check_by_the_flow(image, extinction_time(image, rtol=rtol), rtol)
+
+    def test_four_axes_have_no_coarse_grids(self, monkeypatch):
+        image = np.random.default_rng(0).random((8, 8, 8, 8))
+        expected = extinction_time(image)
+        monkeypatch.setattr(module, "_COARSE_SIDE", 1)
+        assert extinction_time(image) == expected
 
     @pytest.mark.parametrize("name", ["fur", "noise over a photograph", "odd sides"])
     def test_coarse_grids_are_believed_only_where_they_are_right(self, name):

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 # Plan for this part of the tolerance: the curvature is that of a rough flow.
-_MARGIN = 0.5
+_MARGIN = 0.6
 # At least as many intervals, so that their curvature can be measured.
 _FEWEST_INTERVALS = 4
 # The curvature at time 0 is at most this many times that of the first knot after it.
