@@ -148,13 +148,18 @@ class AutomaticSteps(EulerIntegrator):
         pending = items[(self._end > self._now)[items]]
         self._error[pending] = np.inf
         self._strikes[:] = 0
-        stages = [stage for stage in self._stages if np.isin(stage.items, pending).all()]
+        waits = np.zeros(len(self._unit), np.bool_)
+        waits[pending] = True
+        stages = [stage for stage in self._stages if waits[stage.items].all()]
         self._stages = []
+        for stage in stages:
+            waits[stage.items] = False
         while pending.size:
-            under_way = np.concatenate([np.empty(0), *(stage.items for stage in stages)])
-            stages += self._new_stages(pending[~np.isin(pending, under_way)])
+            if waits.any():
+                stages += self._new_stages(np.flatnonzero(waits))
             pending = np.concatenate([self._go_on(stage) for stage in stages])
-            stages = []
+            stages, waits[:] = [], False
+            waits[pending] = True
 
     def _new_stages(self, items: np.ndarray) -> Iterator[_Stage]:
         """Plan the steps of ``items``. Those with the same plan take them together."""
