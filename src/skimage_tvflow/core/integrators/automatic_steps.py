@@ -101,26 +101,46 @@ class AutomaticSteps(EulerIntegrator):
         return 2
 
     def _divide_intervals(self) -> None:
-        """Divide the intervals where cycles begin, and those in which late times grow by much."""
+        """Divide the intervals where cycles begin, and those in which late times grow by much.
+
+        Every item has nodes of its own, whatever is in the batch besides. Where others have more,
+        its intervals are empty.
+        """
         rows, self._parts = [self._time[0]], []
+        divides = [np.zeros(len(self._unit), np.bool_)]
         for start, end in itertools.pairwise(self._time):
             begin = np.clip(self._cycles_from, start, end)
             stop = np.maximum(np.minimum(end, self._horizon), begin)
             growth = np.log(stop / begin)
-            n_parts = math.ceil(growth.max() / math.log(step_control.LARGEST_RATIO) - 1e-9)
-            first = 0 if (begin > start).any() else 1
-            inner = [begin * np.exp(growth * (j / n_parts)) for j in range(first, n_parts)]
-            rows += [*inner, end]
-            self._parts.append(len(inner) + 1)
+            n_parts = np.ceil(growth / math.log(step_control.LARGEST_RATIO) - 1e-9)
+            first = 0 if ((begin > start) & (begin < end)).any() else 1
+            for j in range(first, int(max(n_parts.max(), first))):
+                inner = np.where(j < n_parts, begin * np.exp(growth * (j / n_parts.clip(1))), end)
+                rows.append(begin if j == 0 else inner)
+                divides.append((rows[-1] > start) & (rows[-1] < end))
+            rows.append(end)
+            divides.append(np.zeros_like(divides[0]))
+            self._parts.append(len(rows) - 1 - sum(self._parts))
         self._time = np.stack(rows)
-        # The last row of the stage that every interval belongs to. Those inserted above end one.
-        self._last, requested, first = [], np.cumsum(self._parts), 0
-        for row in range(1, len(rows)):
-            after = self._time[min(row + 1, len(rows) - 1)]
-            is_far = (after > step_control.LARGEST_RATIO * self._time[first]).any()
-            if is_far or row not in requested[:-1] or self._recorder is not None:
-                self._last += [row] * (row - first)
-                first = row
+        self._last = self._ends_of_stages(np.stack(divides))
+
+    def _ends_of_stages(self, divides: np.ndarray) -> np.ndarray:
+        """The last row of the stage that every interval of an item belongs to, (n_intervals, N).
+
+        The times of a stage do not grow by much. Where an interval was divided, one ends.
+        """
+        time, n_intervals = self._time, len(self._time) - 1
+        after = np.full_like(time, np.inf)
+        for row in reversed(range(n_intervals)):
+            after[row] = np.where(time[row + 1] > time[row], time[row + 1], after[row + 1])
+        closes, begin = np.full(time.shape, self._recorder is not None), time[0]
+        for row in range(1, n_intervals + 1):
+            closes[row] |= divides[row] | (after[row] > step_control.LARGEST_RATIO * begin)
+            begin = np.where(closes[row], time[row], begin)
+        last = np.full(time.shape, n_intervals)
+        for row in reversed(range(n_intervals)):
+            last[row] = np.where(closes[row + 1], row + 1, last[row + 1])
+        return last
 
     def _expected_work(self) -> list[float]:
         items = np.flatnonzero(self._moves)
@@ -151,7 +171,9 @@ class AutomaticSteps(EulerIntegrator):
         waits = np.zeros(len(self._unit), np.bool_)
         waits[pending] = True
         stages = [stage for stage in self._stages if waits[stage.items].all()]
-        self._stages = []
+        # The interval is empty for these; others have lost an item, and begin anew.
+        still = self._moves & ~waits
+        self._stages = [stage for stage in self._stages if still[stage.items].all()]
         for stage in stages:
             waits[stage.items] = False
         while pending.size:
@@ -161,22 +183,25 @@ class AutomaticSteps(EulerIntegrator):
             stages, waits[:] = [], False
             waits[pending] = True
 
-    def _new_stages(self, items: np.ndarray) -> Iterator[_Stage]:
-        """Plan the steps of ``items``. Those with the same plan take them together."""
-        time = self._time[self._interval : self._last[self._interval] + 1][:, items]
-        late, steps, n_iter = self._plan(items, time[-1])
-        counts = step_control.steps_by_time(steps, time, late)
-        # Looking for the end costs the last digit, so items that may reach it go by themselves.
-        may_end = self._may_items_end(items, time[-1])
-        for where, plan in groups(steps, n_iter, late, may_end, *counts):
-            (n_steps, k, n_cycles), each = plan[:3], list(plan[4:])
-            chosen, lengths = items[where], np.diff(time[:, where], axis=0)
-            ends = zip(
-                self._through(0, chosen, each, lengths, k, n_cycles),
-                self._through(1, chosen, [2 * count for count in each], lengths, k, n_cycles),
-                strict=True,
-            )
-            yield _Stage(chosen, n_steps, n_cycles, each.copy(), ends)
+    def _new_stages(self, waiting: np.ndarray) -> Iterator[_Stage]:
+        """Plan the steps of items. Those with the same plan take them together."""
+        for last in np.unique(self._last[self._interval, waiting]):
+            items = waiting[self._last[self._interval, waiting] == last]
+            time = self._time[self._interval : last + 1][:, items]
+            late, steps, n_iter = self._plan(items, time[-1])
+            counts = step_control.steps_by_time(steps, time, late)
+            # Looking for the end costs the last digit, so items that may reach it go alone.
+            may_end = self._may_items_end(items, time[-1])
+            for where, plan in groups(steps, n_iter, late, may_end, *counts):
+                (n_steps, k, n_cycles), each = plan[:3], np.array(plan[4:])
+                chosen, lengths = items[where], np.diff(time[:, where], axis=0)[each > 0]
+                ahead = each[each > 0].tolist()
+                ends = zip(
+                    self._through(0, chosen, ahead.copy(), lengths, k, n_cycles),
+                    self._through(1, chosen, [2 * n for n in ahead], lengths, k, n_cycles),
+                    strict=True,
+                )
+                yield _Stage(chosen, n_steps, n_cycles, ahead, ends)
 
     def _go_on(self, stage: _Stage) -> np.ndarray:
         """Take a stage to the end of the interval; return the items that need another attempt."""
