@@ -29,33 +29,44 @@ from skimage_tvflow.core.tracker import Tracker
 _TRACKED, _LEAST_TRACKED = 1.2, 750
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Stage:
-    """Items with the same steps on their way through the same times, those near each other.
+    """Items with the same steps on their way through times that are near each other.
 
     Attributes
     ----------
     items : integer array
-    n_steps : int, how many the coarse trajectory takes; the fine one takes twice as many
-    n_cycles : int, multigrid cycles in every step
-    ahead : the coarse trajectory's steps up to each of the times that are left
-    ends : the coarse and the fine trajectory at the next time, and so on
+    n_steps : int, how many the coarse trajectory was planned to take; the fine one takes twice that
+    n_iter : int, iterations in every step
+    is_late : int, 1 where every step begins with a multigrid cycle, else 0
+    looks : bool, whether the flow may end on the way
+    counts : the steps of the coarse trajectory up to each of the times that are left
+    has_begun : bool
     """
 
     items: np.ndarray
     n_steps: int
-    n_cycles: int
-    ahead: list[int]
-    ends: Iterator[tuple[Segment, Segment]]
+    n_iter: int
+    is_late: int
+    looks: bool
+    counts: tuple[int, ...]
+    has_begun: bool = False
+
+    def __getitem__(self, where: np.ndarray) -> _Stage:
+        return replace(self, items=self.items[where])
+
+    def after_interval(self) -> _Stage:
+        """The rest of the way from the end of the next interval on."""
+        return replace(self, counts=self.counts[1:], has_begun=True)
 
 
 class AutomaticSteps(EulerIntegrator):
-    """Two trajectories, one with twice the steps of the other; both grow until they agree.
+    """Two trajectories, one with twice the steps of the other, and as many steps as they need.
 
     Early steps are short, a single iteration each; late ones are long and begin with a multigrid
-    cycle. Times that are near each other are a stage, for which the steps are planned together. The
-    number of its steps is the plan times an ``effort``, kept per item and corrected at the end of
-    every stage, or where it was not accurate enough: from there a new one begins with more.
+    cycle. Times that are near each other are a stage: their steps are planned together, as the plan
+    of the work model times an ``effort``, kept per item. Where an item is not accurate enough, it
+    begins a new stage from its last accurate time on. The effort is corrected when a stage ends.
     """
 
     def __init__(
@@ -78,7 +89,7 @@ class AutomaticSteps(EulerIntegrator):
         super().__init__(settings, problem, replace(request, bound=False), report, dtype)
         n, longest = len(self._unit), max(problem.u.shape[2:])
         self._stages: list[_Stage] = []
-        self._effort = np.ones((2, n))  # of early steps, and of late ones
+        self._effort = np.ones((2, n))  # of early stages, and of late ones
         self._strikes = np.zeros(n, np.int64)
         # Tolerances that the arithmetic cannot meet are not planned for: the attempts stagnate.
         self._least_tol = torch.finfo(dtype).eps ** 0.6
@@ -122,7 +133,7 @@ class AutomaticSteps(EulerIntegrator):
             divides.append(np.zeros_like(divides[0]))
             self._parts.append(len(rows) - 1 - sum(self._parts))
         self._time = np.stack(rows)
-        self._last = self._ends_of_stages(np.stack(divides))
+        self._stage_end = self._ends_of_stages(np.stack(divides))
 
     def _ends_of_stages(self, divides: np.ndarray) -> np.ndarray:
         """The last row of the stage that every interval of an item belongs to, (n_intervals, N).
@@ -168,67 +179,66 @@ class AutomaticSteps(EulerIntegrator):
         pending = items[(self._end > self._now)[items]]
         self._error[pending] = np.inf
         self._strikes[:] = 0
-        waits = np.zeros(len(self._unit), np.bool_)
-        waits[pending] = True
-        stages = [stage for stage in self._stages if waits[stage.items].all()]
-        # The interval is empty for these; others have lost an item, and begin anew.
-        still = self._moves & ~waits
-        self._stages = [stage for stage in self._stages if still[stage.items].all()]
+        waits, free = np.zeros((2, len(self._unit)), np.bool_)
+        waits[pending] = free[pending] = True
+        # For items that still move and do not wait the interval is empty; their stages stay.
+        idle = [stage[(self._moves & ~waits)[stage.items]] for stage in self._stages]
+        stages = [stage[waits[stage.items]] for stage in self._stages]
+        self._stages = [stage for stage in idle if stage.items.size]
         for stage in stages:
-            waits[stage.items] = False
+            free[stage.items] = False
+        stages = [stage for stage in stages if stage.items.size]
         while pending.size:
-            if waits.any():
-                stages += self._new_stages(np.flatnonzero(waits))
+            if free.any():
+                stages += self._new_stages(np.flatnonzero(free))
             pending = np.concatenate([self._go_on(stage) for stage in stages])
-            stages, waits[:] = [], False
-            waits[pending] = True
+            stages, free[:] = [], False
+            free[pending] = True
 
     def _new_stages(self, waiting: np.ndarray) -> Iterator[_Stage]:
         """Plan the steps of items. Those with the same plan take them together."""
-        for last in np.unique(self._last[self._interval, waiting]):
-            items = waiting[self._last[self._interval, waiting] == last]
+        ends = self._stage_end[self._interval, waiting]
+        for last in np.unique(ends):
+            items = waiting[ends == last]
             time = self._time[self._interval : last + 1][:, items]
             late, steps, n_iter = self._plan(items, time[-1])
             counts = step_control.steps_by_time(steps, time, late)
-            # Looking for the end costs the last digit, so items that may reach it go alone.
-            may_end = self._may_items_end(items, time[-1])
-            for where, plan in groups(steps, n_iter, late, may_end, *counts):
-                (n_steps, k, n_cycles), each = plan[:3], np.array(plan[4:])
-                chosen, lengths = items[where], np.diff(time[:, where], axis=0)[each > 0]
-                ahead = each[each > 0].tolist()
-                ends = zip(
-                    self._through(0, chosen, ahead.copy(), lengths, k, n_cycles),
-                    self._through(1, chosen, [2 * n for n in ahead], lengths, k, n_cycles),
-                    strict=True,
-                )
-                yield _Stage(chosen, n_steps, n_cycles, ahead, ends)
+            # Looking for the end costs the last digit: whether one looks is a part of the plan.
+            looks = self._may_items_end(items, time[-1])
+            for where, plan in groups(steps, n_iter, late, looks, *counts):
+                (n_steps, k, is_late, may_end), each = plan[:4], tuple(n for n in plan[4:] if n)
+                yield _Stage(items[where], n_steps, k, is_late, bool(may_end), each)
 
     def _go_on(self, stage: _Stage) -> np.ndarray:
         """Take a stage to the end of the interval; return the items that need another attempt."""
-        items, n_cycles, count = stage.items, stage.n_cycles, stage.ahead.pop(0)
-        coarse, fine = next(stage.ends)
+        items, is_late, n_steps = stage.items, stage.is_late, stage.counts[0]
+        how = {"resumes": stage.has_begun, "looks": stage.looks}
+        coarse = self._run(0, items, n_steps, stage.n_iter, is_late, **how)
+        fine = self._run(1, items, 2 * n_steps, stage.n_iter, is_late, **how)
         error = step_control.PAIR * distance(coarse.u, fine.u).cpu().numpy()
-        if n_cycles:
-            step = (self._end - self._now)[items] / (2 * count)
+        if is_late:
+            step = (self._end - self._now)[items] / (2 * n_steps)
             error += step_control.BEHIND * self._gap_error(1, items, fine.u, step)
         deviation = self._deviation[items]
         rounded = error < step_control.ROUNDED * self._least_tol * deviation
         self._strikes[items] += rounded & (error > step_control.STAGNANT * self._error[items])
         self._error[items] = error
-        # A stage goes on at up to tol: what it inherits no steps can mend, only those before it.
+        # Its share of the tolerance is what the steps aim at. They go on up to all of it: what is
+        # too much was mostly there at the beginning, and no steps of this stage would mend it.
         accurate = error <= self._tol * deviation
         self._converged[items] = accurate
         final = accurate | (stage.n_steps >= self._most_steps) | (self._strikes[items] > 1)
         segments = [s if final.all() else s[final] for s in (coarse, fine)]
         for which, segment in enumerate(self._end_items(items[final], segments)):
             self._accept(which, items[final], segment)
-        if stage.ahead and final.all():
-            self._stages.append(stage)
-        else:
-            ratio = error / (self._allowed(items) * deviation)
-            change = step_control.change_of_effort(ratio, accurate)
-            effort = np.maximum(self._effort[n_cycles, items] * change, step_control.LEAST_EFFORT)
-            self._effort[n_cycles, items] = effort
+        rest = stage.after_interval()
+        if rest.counts and final.any():
+            self._stages.append(rest if final.all() else rest[final])
+        ended = ~final if rest.counts else np.ones_like(final)
+        ratio = (error / (self._allowed(items) * deviation))[ended]
+        change = step_control.change_of_effort(ratio, accurate[ended])
+        effort = np.maximum(self._effort[is_late, items[ended]] * change, step_control.LEAST_EFFORT)
+        self._effort[is_late, items[ended]] = effort
         return items[~final]
 
     def _end_items(self, items: np.ndarray, segments: list[Segment]) -> list[Segment]:

@@ -1,13 +1,12 @@
 r"""Implicit Euler steps from one requested time to the next: what given and automatic steps share.
 
-With order 1 the answer is a trajectory of N steps, with order 2 the Richardson extrapolation
-:math:`2 u_{2N} - u_N` of two trajectories, every step bisected. Items are judged, refined and
-stopped one by one.
+With order 1 the answer is the finest trajectory, with order 2 an extrapolation of two, of N and 2N
+steps: by Richardson's :math:`2 u_{2N} - u_N` where their number is given. Items are judged, refined
+and stopped one by one, as each would be alone.
 """
 
 from __future__ import annotations
 
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -236,55 +235,54 @@ class EulerIntegrator(ABC):
     def _branch_is_recorded(self, which: int) -> bool:
         return self._recorder is not None and which == len(self._trajectories) - 1
 
-    def _run(self, which: int, items: np.ndarray, n_steps: int, n_iter: int) -> Segment:
-        """Run ``items`` of one trajectory through the interval."""
-        lengths = (self._end - self._now)[items]
-        return next(self._through(which, items, [n_steps], lengths[None], n_iter))
-
-    def _through(
+    def _run(
         self,
         which: int,
         items: np.ndarray,
-        counts: Sequence[int],
-        lengths: np.ndarray,
+        n_steps: int,
         n_iter: int,
         n_cycles: int = 0,
-    ) -> Iterator[Segment]:
-        """Run ``items`` of one trajectory through intervals of ``lengths``, shape (M, n).
+        *,
+        resumes: bool = False,
+        looks: bool | None = None,
+    ) -> Segment:
+        """Run ``items`` of one trajectory through the interval.
 
-        The m-th one takes ``counts[m]`` steps, computed when its end is asked for.
+        It ``resumes`` where it has just come to, to the bit, or begins at the image accepted last.
+        It ``looks`` on its way whether the flow has ended; None for where that may be.
         """
         trajectory, start = self._trajectories[which], take(self._at[which], items)
-        trajectory.reset_primal(items, start)
-        recorder, now = self._branch(which, items), self._now[items]
-        apart = self._apart(which, items, sum(counts), now + lengths.sum(0))
-        advance = partial(trajectory.advance, items, n_cycles=n_cycles)
-        iterations = n_iter + n_cycles * step_control.WORK_OF_A_CYCLE
+        if not resumes:
+            trajectory.reset_primal(items, start)
+        step = (self._end - self._now)[items] / n_steps
+        iterations = n_steps * (n_iter + n_cycles * step_control.WORK_OF_A_CYCLE)
+        self._n_iter[items] += iterations
+        work = iterations * len(items)
         # A coarse trajectory is followed by one with twice the steps.
-        is_coarse = which < len(self._trajectories) - 1
+        is_finest = which == len(self._trajectories) - 1
+        report = self._work.run(work, then=0.0 if is_finest else 2 * work)
+        if looks is None and is_finest:
+            looks = bool(self._may_items_end(items, self._end[items]).any())
+        looks = bool(looks) and is_finest
+        recorder, advance = self._branch(which, items), partial(trajectory.advance, items)
+        if recorder is None and not looks:
+            advance([n_steps], step[None], n_iter, report=report, n_cycles=n_cycles)
+            return Segment(trajectory.primal(items))
+        apart = max(n_steps // _LOOKS, 1) if recorder is None else 1
         end = np.full(len(items), np.inf)
-        for n_steps, length in zip(counts, lengths, strict=True):
-            self._n_iter[items] += n_steps * iterations
-            work = n_steps * iterations * len(items)
-            report = self._work.run(work, then=2 * work if is_coarse else 0.0)
-            step = length / n_steps
-            if not apart:
-                advance([n_steps], step[None], n_iter, report=report)
-                yield Segment(trajectory.primal(items))
-                continue
-            for begin, stop in itertools.pairwise([*range(0, n_steps, apart), n_steps]):
-                part = share_of(report, begin / n_steps, stop / n_steps)
-                advance([stop - begin], step[None], n_iter, report=part)
-                after = trajectory.primal(items)
-                if recorder is not None:
-                    self._record(recorder, which, items, (start, after), step)
-                size = rms(after).cpu().numpy()
-                end = np.minimum(end, now + stop * step + size / self._decay_rate)
-                if part is not None:
-                    part(1.0)
-                start = after
-            now = now + length
-            yield Segment(start, recorder, end)
+        for begin in range(0, n_steps, apart):
+            stop = min(begin + apart, n_steps)
+            part = share_of(report, begin / n_steps, stop / n_steps)
+            advance([stop - begin], step[None], n_iter, report=part, n_cycles=n_cycles)
+            after = trajectory.primal(items)
+            if recorder is not None:
+                self._record(recorder, which, items, (start, after), step)
+            size = rms(after).cpu().numpy()
+            end = np.minimum(end, self._now[items] + stop * step + size / self._decay_rate)
+            if part is not None:
+                part(1.0)
+            start = after
+        return Segment(start, recorder, end)
 
     def _record(
         self,
@@ -301,14 +299,6 @@ class EulerIntegrator(ABC):
         """See :func:`.gap_error.gap_error`."""
         domain = None if self._domain is None else self._domain[items]
         return gap_error(self._trajectories[which], items, u, step, self._spacing, domain)
-
-    def _apart(self, which: int, items: np.ndarray, n_steps: int, end: np.ndarray) -> int:
-        """After how many of its steps up to ``end`` a trajectory is looked at; 0 for never."""
-        if self._branch_is_recorded(which):
-            return 1
-        if which == len(self._trajectories) - 1 and self._may_items_end(items, end).any():
-            return max(n_steps // _LOOKS, 1)
-        return 0
 
     def _allowed(self, items: np.ndarray) -> np.ndarray:
         """The error allowed at the end of the interval, in deviations of the image; shape (n,)."""

@@ -1,4 +1,4 @@
-"""A given number of equal steps: with given iterations, or with solves to a tolerance."""
+"""A given number of steps, equal between two times: with given iterations, or to a tolerance."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LARGE_FRAME = 2**21
 
 
 class FixedSteps(EulerIntegrator):
-    """``n_steps`` equal steps from 0 to the last time, which the second trajectory halves."""
+    """``n_steps`` steps up to the last time, or a few more, which the second trajectory halves."""
 
     def _begin(self, times: Sequence[float]) -> None:
         lengths = np.diff([0.0, *times])
