@@ -17,6 +17,14 @@ def test_the_steps_grow_with_time_and_accuracy(tol):
     assert whole == pytest.approx(2 * half)
 
 
+def test_long_steps_have_more_iterations_on_large_images_and_for_tight_tolerances():
+    usual = step_control.cycled_iterations(512, 1e-3)
+    assert step_control.cycled_iterations(64, 1e-3) == usual
+    assert step_control.cycled_iterations(2048, 1e-3) == 2 * usual
+    assert step_control.cycled_iterations(512, 1e-4) > 1.5 * usual
+    assert step_control.cycled_iterations(512, 1e-2) == usual
+
+
 def test_an_attempt_is_changed_towards_its_aim():
     aim = np.array([step_control.AIM])
     assert step_control.change_of_effort(aim, np.array([True])) == pytest.approx(1)
