@@ -223,8 +223,8 @@ class AutomaticSteps(EulerIntegrator):
         rounded = error < step_control.ROUNDED * self._least_tol * deviation
         self._strikes[items] += rounded & (error > step_control.STAGNANT * self._error[items])
         self._error[items] = error
-        # Its share of the tolerance is what the steps aim at. They go on up to all of it: what is
-        # too much was mostly there at the beginning, and no steps of this stage would mend it.
+        # The steps aim at their share of the tolerance and are given up only beyond all of it: most
+        # of an excess was there when the stage began, and more steps would not mend it.
         accurate = error <= self._tol * deviation
         self._converged[items] = accurate
         final = accurate | (stage.n_steps >= self._most_steps) | (self._strikes[items] > 1)
@@ -276,7 +276,7 @@ class AutomaticSteps(EulerIntegrator):
 
     def _answer(self, at: Sequence[Tensor], out: Tensor | None) -> Tensor:
         answer = super()._answer(at, out)
-        if answer.dtype != at[0].dtype:
+        if torch.finfo(answer.dtype).bits > torch.finfo(at[0].dtype).bits:
             # The problem has no mean, but rounding in single precision lets it drift.
             answer -= answer.mean(list(range(2, answer.ndim)), keepdim=True)
         return answer
